@@ -1,0 +1,1 @@
+"""Chains: one narrow port, and the adapters behind it."""

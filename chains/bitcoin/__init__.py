@@ -1,0 +1,1 @@
+"""Bitcoin and Litecoin: one adapter, two sets of parameters."""

@@ -1,0 +1,1 @@
+"""EVM chains: vaults, accounts and the follower of their events."""

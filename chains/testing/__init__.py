@@ -1,0 +1,1 @@
+"""Real nodes on loopback for tests: processes, fixtures and a pytest plugin."""

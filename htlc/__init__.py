@@ -1,0 +1,1 @@
+"""Policies, legs, timelocks, protocols and the driver that runs a deal."""

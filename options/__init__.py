@@ -1,0 +1,1 @@
+"""Option contracts, payoffs, pricing and Greeks. Imports nothing of ours."""

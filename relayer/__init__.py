@@ -1,0 +1,1 @@
+"""The relayer, the daemon, its API and the command line."""

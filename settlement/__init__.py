@@ -1,0 +1,1 @@
+"""Deals: agreement between parties, keys, and the stored state."""

@@ -1,0 +1,1 @@
+"""The SQLAlchemy state of everything: one MetaData, alembic migrations."""
