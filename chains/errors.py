@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class StrikelockError(Exception):
-    """Root of every error of ours. A subclass is a frozen dataclass whose docstring says when it is raised.
+    """Root of every error of ours. A subclass is a dataclass whose docstring says when it is raised.
 
     `template` is filled with the fields to make the message.
     """
@@ -22,12 +22,12 @@ class StrikelockError(Exception):
 # --- legs ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class LegError(StrikelockError):
     """A leg that must not be used. Callers that refuse a leg whatever the reason catch this."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BadHash(LegError):
     """A hashlock that is not 32 bytes, is zero, or occurs twice in a leg."""
 
@@ -36,18 +36,16 @@ class BadHash(LegError):
     template = "hashlock {value} refused: {reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BadTime(LegError):
     """A time outside 500,000,000 <= t < 2**31: below it scripts would read a block height."""
 
     path: str
     after: int
-    template = (
-        "path {path!r} may be spent after {after}, which is not a UNIX time from 500000000 to 2147483647"
-    )
+    template = "path {path!r} may be spent after {after}, which is not a UNIX time from 500000000 to 2147483647"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BadAmount(LegError):
     """An amount that is not a positive integer within the chain's range."""
 
@@ -56,14 +54,14 @@ class BadAmount(LegError):
     template = "amount {amount} refused: {reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Dust(BadAmount):
     """An amount that the chain's nodes would not relay, or whose claim would cost more than it pays."""
 
     template = "amount {amount} is dust: {reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BadKey(LegError):
     """A recipient or signer that is no public key or address of this chain, or that may not be one."""
 
@@ -72,7 +70,7 @@ class BadKey(LegError):
     template = "key or address {value} refused: {reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BadPolicy(LegError):
     """Paths that make no safe policy: none, names twice, a shape the chain can't express."""
 
@@ -80,7 +78,7 @@ class BadPolicy(LegError):
     template = "policy refused: {reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BadAsset(LegError):
     """An asset this chain does not have."""
 
@@ -92,14 +90,14 @@ class BadAsset(LegError):
 # --- nodes -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ChainError(StrikelockError):
     """The chain or its node failed us. Nothing was lost; what to do depends on the subclass."""
 
     chain: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ChainUnavailable(ChainError):
     """The node can't be reached or answered with a passing fault, after retries. Look again later."""
 
@@ -107,7 +105,7 @@ class ChainUnavailable(ChainError):
     template = "{chain}: the node does not answer ({reason})"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class WrongNetwork(ChainError):
     """The node serves another network than the configuration names."""
 
@@ -116,7 +114,7 @@ class WrongNetwork(ChainError):
     template = "{chain}: the node is on {found}, the configuration says {expected}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class StaleTip(ChainError):
     """The node's best block is older than the chain's timing allows: it is syncing, stuck or cut off."""
 
@@ -125,7 +123,7 @@ class StaleTip(ChainError):
     template = "{chain}: the node's best block is {age} s old, more than the {limit} s this chain allows"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class UnsupportedChain(ChainError):
     """The chain lacks a rule that our contracts stand on."""
 
@@ -133,7 +131,7 @@ class UnsupportedChain(ChainError):
     template = "{chain}: this chain can't be used ({reason})"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RpcError(ChainError):
     """The node refused a call for good: retrying the same call makes no sense."""
 
@@ -146,7 +144,7 @@ class RpcError(ChainError):
 # --- transactions ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class InsufficientFunds(ChainError):
     """The wallet does not hold what a funding and its fee need."""
 
@@ -156,7 +154,7 @@ class InsufficientFunds(ChainError):
     template = "{chain}: {needed} {asset} needed, {available} available"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FeeAboveCap(ChainError):
     """The fee that the price asks for is above the cap the caller set."""
 
@@ -165,7 +163,7 @@ class FeeAboveCap(ChainError):
     template = "{chain}: a fee of {fee} is above the cap of {cap}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class NothingToSpend(ChainError):
     """The leg holds nothing that is worth spending by this path now."""
 
@@ -173,7 +171,7 @@ class NothingToSpend(ChainError):
     template = "{chain}: there is nothing to spend at {address}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class WouldFail(ChainError):
     """A simulation says that the chain would reject the transaction."""
 
@@ -181,7 +179,7 @@ class WouldFail(ChainError):
     template = "{chain}: the transaction would fail ({reason})"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class AccountBusy(ChainError):
     """A first reveal wants an idle account, and this one has transactions in flight."""
 
@@ -189,7 +187,7 @@ class AccountBusy(ChainError):
     template = "{chain}: account {account} has transactions in flight"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Rejected(ChainError):
     """The node did not take a broadcast. `reason` is the node's own word, for people."""
 

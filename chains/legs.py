@@ -67,9 +67,7 @@ class Leg:
 
 def _check_path(path: Path) -> None:
     if len(path.hashes) > MAX_HASHES:
-        raise BadPolicy(
-            f"path {path.name!r} has {len(path.hashes)} hashlocks, at most {MAX_HASHES} are allowed"
-        )
+        raise BadPolicy(f"path {path.name!r} has {len(path.hashes)} hashlocks, at most {MAX_HASHES} are allowed")
     for value in path.hashes:
         check_hash(value)
     if len(set(path.hashes)) != len(path.hashes):
