@@ -83,3 +83,20 @@ class PreimageKnown(TermsError):
 
     value: str
     template = "the preimage of hash {value} is public already"
+
+
+@dataclass(eq=False)
+class NoSuchDeal(StrikelockError):
+    """A deal id that the journal does not have."""
+
+    deal: str
+    template = "there is no deal {deal} here"
+
+
+@dataclass(eq=False)
+class PeerUnavailable(StrikelockError):
+    """The counterparty could not be reached, or did not answer as it should."""
+
+    peer: str
+    reason: str
+    template = "the counterparty at {peer} can't be reached ({reason})"

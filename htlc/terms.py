@@ -60,7 +60,7 @@ class Terms:
     parties: Mapping[str, Contribution]
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON form. Amounts are decimal strings, since a uint256 does not survive a JSON number everywhere."""
+        """The JSON form. Amounts are decimal strings: a uint256 does not survive a JSON number everywhere."""
         return {
             "protocol": self.protocol,
             "networks": dict(self.networks),
@@ -129,14 +129,11 @@ def parse_terms(data: Any) -> Terms:
 def parse_contribution(data: Any, where: str) -> Contribution:
     """A party's contribution from its JSON form. Raises MalformedTerms."""
     fields = _object(data, where, {"identity", "nonce", "hashes", "keys"})
-    hashes = {
-        label: _hash(value, f"{where}.hashes.{label}")
-        for label, value in _map(fields["hashes"], f"{where}.hashes").items()
-    }
+    hashes = _map(fields["hashes"], f"{where}.hashes")
     return Contribution(
         identity=_hex(fields["identity"], f"{where}.identity", 32).hex(),
         nonce=_hex(fields["nonce"], f"{where}.nonce", NONCE_BYTES),
-        hashes=hashes,
+        hashes={label: _hash(value, f"{where}.hashes.{label}") for label, value in hashes.items()},
         keys=_text_map(fields["keys"], f"{where}.keys"),
     )
 
