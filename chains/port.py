@@ -291,8 +291,9 @@ class Chain(Protocol):
         """Send; sending again is success. Raises Rejected, ChainUnavailable."""
         ...
 
-    async def trace(self, tx: SignedTx) -> TxState:
-        """Where a transaction of ours stands, as of the last look."""
+    async def trace(self, tx: SignedTx, since: int) -> TxState:
+        """Where a transaction of ours stands, as of the last look. `since` is a height before it was signed: after
+        a restart, blocks from there on are searched for it and for what displaced it."""
         ...
 
 
