@@ -238,6 +238,7 @@ class Chain(Protocol):
     family: str
     identity: str  # CAIP-2, and on EVM the factory: equal on both sides of a deal or there is none
     timing: Timing
+    ordered: bool  # transactions of an account are mined in nonce order: a gap blocks what follows
     price_unit: str  # "sat/kvB", "wei"
     size_unit: str  # "vbytes", "gas"
 
