@@ -13,7 +13,7 @@ from pathlib import Path
 import debian
 from steps import Failure, Stamp, Task, fingerprint, say
 
-LAYOUT = "1"    # raise it when the folders or wrappers below change
+LAYOUT = "1"  # raise it when the folders or wrappers below change
 
 # The loader and C library of the package's own release: it runs on a machine with an older one.
 OWN_LOADER = """#!/bin/sh

@@ -95,7 +95,9 @@ def _pip(step: Task) -> list[str]:
             with debian.open_releases(step, TOOLS / "apt") as releases:
                 releases.get(debian.codename()).unpack(step, ["python3-pip-whl"], folder)
         except Failure as failure:
-            raise Failure(f"neither uv nor pip is here; install one: apt install python3-pip ({failure})") from failure
+            raise Failure(
+                f"neither uv nor pip is here; install one: apt install python3-pip ({failure})"
+            ) from failure
     # A wheel is a zip file: Python runs the package inside it.
     return [sys.executable, str(next(folder.glob(wheels)) / "pip")]
 
@@ -113,7 +115,7 @@ def create_environment(uv: str) -> None:
         step.run(uv, "venv", "-q", "--clear", "--no-project", "--python", sys.executable, str(VENV))
     say("[python] installing the packages of requirements.lock")
     step.run(uv, "pip", "sync", "--require-hashes", "--python", str(VENV), str(lock))
-    stamp("project").path.unlink(missing_ok=True)    # the synchronisation removes the project itself
+    stamp("project").path.unlink(missing_ok=True)  # the synchronisation removes the project itself
     mark.write(key)
 
 

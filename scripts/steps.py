@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HEARTBEAT = 3.0    # seconds; no step is silent for longer than this
+HEARTBEAT = 3.0  # seconds; no step is silent for longer than this
 
 
-class Failure(Exception):  # noqa: N818 - it is what the step says, in one line
+class Failure(Exception):
     """A step can't be done; the message is one line that a user can act on."""
 
 
