@@ -35,7 +35,8 @@ class ChainGuard:
     """One party's parameters for one chain (DESIGN section 3), in seconds, and `depth` in blocks.
 
     include: d, publish to inclusion with fee bumps. reorg: r, the reorganisation horizon. lead, lag: A and L,
-    how far the chain's clock can be ahead of and behind true time.
+    how far the chain's clock can be ahead of and behind true time (a median of block times may keep it so far
+    behind that the lead is negative).
     """
 
     include: int
@@ -52,10 +53,40 @@ class ChainGuard:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """A party's own risk parameters, fixed when it agreed to the deal. outage: R, its own longest outage."""
+    """A party's own risk parameters, fixed when it agreed to the deal. outage: R, its own longest outage.
+
+    joint: spans across two chains that `htlc.timelocks` found by convolution, as "kind:first:second" -> seconds.
+    They are shorter than the sum of their parts, which stands in where a span is missing.
+    """
 
     chains: Mapping[str, ChainGuard]
     outage: int
+    joint: Mapping[str, int] = field(default_factory=dict)
+
+    def reach(self, chain: str) -> int:
+        """F + A: what must be left before a deadline for a spend published now to be final first."""
+        guard = self.chains[chain]
+        return guard.final + guard.lead
+
+    def settle(self, chain: str) -> int:
+        """L + F: after a deadline, until a refund (or the claim that beat it) is final."""
+        guard = self.chains[chain]
+        return guard.lag + guard.final
+
+    def setup(self, first: str, second: str) -> int:
+        """F + F: one funding final, then another."""
+        parts = self.chains[first].final + self.chains[second].final
+        return self.joint.get(f"setup:{first}:{second}", parts)
+
+    def cross(self, first: str, second: str) -> int:
+        """F + F + A: something final on the first chain, then a spend final on the second before its deadline."""
+        parts = self.chains[first].final + self.reach(second)
+        return self.joint.get(f"cross:{first}:{second}", parts)
+
+    def span(self, first: str, second: str) -> int:
+        """L + F + F + A: from a deadline on the first chain to the one on the second that must follow it."""
+        parts = self.settle(first) + self.reach(second)
+        return self.joint.get(f"span:{first}:{second}", parts)
 
 
 # --- facts and view --------------------------------------------------------------------------------------
@@ -73,7 +104,8 @@ class Flight(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What derive works on. legs: by leg name. preimages: all ever seen, by hash (stored once seen, so a
-    reorganisation can't take them back). fundings: our own, by leg name."""
+    reorganisation can't take them back), and our own from the moment a transaction that shows them may have left
+    the machine. fundings: our own, by leg name."""
 
     legs: Mapping[str, LegFacts]
     preimages: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -82,9 +114,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Not full, and nothing was spent. `held` counts decoys and partial deposits."""
+    """Not full, and nothing of it was spent. `held` counts decoys and partial deposits. `last` is the depth of the
+    latest spend of such, None where there was none."""
 
     held: int = 0
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +132,12 @@ class Funded:
 @dataclass(frozen=True, slots=True)
 class Spent:
     """Spent by `path` at `depth` (0: only in the mempool). `held` is what stands there besides (late deposits, or
-    all of it while the spend is unconfirmed)."""
+    all of it while the spend is unconfirmed). `last` is the depth of the latest spend of any of it."""
 
     path: str
     depth: int
     held: int
+    last: int
 
 
 LegState: TypeAlias = Absent | Funded | Spent
@@ -160,7 +195,7 @@ class Stance:
 
 @dataclass(frozen=True, slots=True)
 class Fund:
-    """Have the leg funded by us, final before `deadline`."""
+    """Have the leg funded by us, in a block before `deadline`: then it is cancelled."""
 
     leg: str
     deadline: int
@@ -175,8 +210,8 @@ class Unfund:
 
 @dataclass(frozen=True, slots=True)
 class SpendLeg:
-    """Spend the leg by `path` with `preimages`, final before `deadline` (None: no hurry). reveals: this would
-    be the first time a preimage of ours is shown."""
+    """Spend the leg by `path` with `preimages`, in a block before `deadline`, which leaves time for it to become
+    final (None: no hurry). reveals: this would be the first time a preimage of ours is shown."""
 
     leg: str
     path: str
