@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from settlement.store.connection import connect
 from settlement.store.errors import StoreBusy, StoreDamaged, StoreUnavailable, UnsupportedDatabase
 
 BUSY_TIMEOUT_MS = 10_000  # another process's write takes milliseconds; this long means trouble
@@ -38,8 +39,13 @@ class SQLite:
     def engine(self) -> AsyncEngine:
         """An engine whose transactions are real ones. Raises StoreUnavailable if there can't be such a file."""
         self._create_private()
-        url = URL.create("sqlite+aiosqlite", database=str(self.path))
-        engine = create_async_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=60)
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(self.path)),
+            async_creator=lambda *_, **__: connect(self.path),
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=60,
+        )
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
@@ -78,7 +84,6 @@ def parse(url: str) -> SQLite:
 
 def _prepare(connection: Any, _record: Any) -> None:
     """Settings of a new connection. The journal mode stays with the file, the others are the connection's."""
-    connection.isolation_level = None  # the driver begins nothing by itself; `_begin` does
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode = WAL")
