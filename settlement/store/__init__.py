@@ -1,1 +1,5 @@
-"""The SQLAlchemy state of everything: one MetaData, alembic migrations."""
+"""The stored state of a party: `Store.open`."""
+
+from settlement.store.store import Store
+
+__all__ = ["Store"]

@@ -1,0 +1,45 @@
+# What a developer needs, in one place. Everything is made inside the clone; nothing needs root.
+
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3)
+VENV := .venv/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format lock demo contracts clean distclean
+
+help:  ## Show what can be made
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup:  ## Environment, npm tools and test nodes; quick when nothing has changed
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is missing: apt install python3"; exit 1; }
+	@$(PYTHON) -B scripts/set_up.py
+
+test: setup  ## All tests, on real nodes too; PYTEST_ARGS="-k swap" picks some
+	@$(VENV)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## Linter, format, types and import directions
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports --no-logo
+
+format: setup  ## Bring all code into the project's format
+	@$(VENV)/ruff check --fix-only --quiet .
+	@$(VENV)/ruff format .
+
+lock: setup  ## Pin every dependency anew: requirements.lock and package-lock.json
+	@$(PYTHON) -B scripts/lock.py
+
+demo: setup  ## A covered call from offer to exercise, on two real nodes
+	@$(VENV)/strikelock demo option
+
+contracts: setup  ## Compile the contracts into chains/evm/artifacts
+	@$(VENV)/python chains/evm/contracts/build.py
+
+clean:  ## Remove what builds and tests leave behind; the environment and the nodes stay
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf chains/evm/contracts/out chains/evm/contracts/cache .nodes/cache
+	@find chains htlc options relayer settlement tests scripts -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean  ## Remove the environment, the tools and the nodes as well
+	@rm -rf .venv .tools .nodes node_modules strikelock.egg-info

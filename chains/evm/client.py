@@ -1,0 +1,130 @@
+"""JSON-RPC to one node: retries what may pass, raises what will not, and says which is which."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chains.errors import ChainUnavailable, RpcError
+from chains.evm.errors import Reverted, TransportFailed
+
+if TYPE_CHECKING:
+    from web3 import AsyncWeb3
+
+    from chains.evm.transport import Transport
+
+FIRST_PAUSE = 0.05  # seconds before the second try; doubled each time, with jitter
+LONGEST_PAUSE = 2.0
+REVERTED = 3  # the code of a revert with its data, on all nodes but a few that still send the data
+PASSING_CODES = frozenset({429, -32002, -32005})  # rate limits and "resource unavailable" (EIP-1474)
+
+
+class Client:
+    """A connection that survives its node's restarts.
+
+    `call` gives the result of a request. A transport failure or a passing error is tried again with growing,
+    jittered pauses until `patience` seconds have gone by; then it raises ChainUnavailable. `losses` counts the
+    connections lost so far: whoever subscribed on one must do so again on the next.
+    """
+
+    def __init__(self, name: str, url: str, timeout: float, patience: float) -> None:
+        self.name = name
+        self.url = url
+        self.timeout = timeout
+        self.patience = patience
+        self.losses = 0
+        self.w3: AsyncWeb3[Any] | None = None
+        self._transport: Transport | None = None
+
+    async def open(self) -> None:
+        """Load web3 (a second of work, so off the event loop) and prepare the transport."""
+        if self._transport is None:
+            await asyncio.to_thread(_load_web3)
+            self._transport, self.w3 = _make_transport(self.url, self.timeout)
+
+    async def close(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.disconnect()
+
+    async def subscribe(self, on_event: Callable[[], None]) -> bool:
+        """Have `on_event` called when a block comes. One try; False where that can't be had."""
+        try:
+            return self._transport is not None and await self._transport.subscribe(on_event)
+        except TransportFailed:
+            self.losses += 1
+            return False
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """The result of one request. Raises RpcError (Reverted for a simulation), ChainUnavailable."""
+        deadline = time.monotonic() + self.patience
+        pause = FIRST_PAUSE
+        while True:
+            reason, result = await self._once(method, params)
+            if reason is None:
+                return result
+            if time.monotonic() + pause > deadline:
+                raise ChainUnavailable(self.name, reason)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _once(self, method: str, params: tuple[Any, ...]) -> tuple[str | None, Any]:
+        """(why to try again, None), or (None, result)."""
+        if self._transport is None:
+            raise ChainUnavailable(self.name, "the connection is not open")
+        try:
+            answer: Any = await self._transport.make_request(method, list(params))  # type: ignore[arg-type]
+        except TransportFailed as failure:
+            self.losses += 1
+            return str(failure), None
+        if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
+            return "the answer is not JSON-RPC", None
+        error = answer.get("error")
+        if error is None:
+            return None, answer["result"]
+        if not isinstance(error, dict):
+            return f"the answer is not JSON-RPC: {error}", None
+        if error.get("code") in PASSING_CODES:
+            return str(error.get("message")), None
+        raise _refusal(self.name, method, error)
+
+
+def _refusal(chain: str, method: str, error: dict[str, Any]) -> RpcError:
+    code = error.get("code")
+    number = code if isinstance(code, int) else 0
+    message = str(error.get("message", "no reason given"))
+    data = error.get("data")
+    if isinstance(data, dict):
+        data = data.get("data")
+    returned = _from_hex(data)
+    if method in ("eth_call", "eth_estimateGas") and (number == REVERTED or returned is not None):
+        return Reverted(chain, method, number, message, returned or b"")
+    return RpcError(chain, method, number, message)
+
+
+def _from_hex(data: Any) -> bytes | None:
+    if not isinstance(data, str) or not data.startswith("0x"):
+        return None
+    try:
+        return bytes.fromhex(data[2:])
+    except ValueError:
+        return None
+
+
+def _load_web3() -> None:
+    import web3  # noqa: F401
+
+
+def _make_transport(url: str, timeout: float) -> tuple[Transport, AsyncWeb3[Any]]:
+    from web3 import AsyncWeb3
+
+    from chains.evm.transport import HttpTransport, SocketTransport
+
+    if url.startswith(("ws://", "wss://")):
+        socket = SocketTransport(url, timeout)
+        return socket, AsyncWeb3(socket)
+    http = HttpTransport(url, timeout)
+    return http, AsyncWeb3(http)

@@ -1,0 +1,164 @@
+"""How requests reach the node: HTTP by web3's own provider, WebSocket by a provider of ours.
+
+web3's WebSocketProvider waits for an answer by spinning the event loop and needs a listener that the caller
+drains (docs/decisions/). Ours keeps one future per request, notices a silent peer by heartbeats, and hands
+subscription events to a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import aiohttp
+from web3 import AsyncHTTPProvider
+from web3.providers.async_base import AsyncJSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from chains.evm.errors import TransportFailed
+
+HEARTBEAT = 15.0  # seconds between pings; a peer that does not answer within half of it is gone
+MAX_MESSAGE = 64 * 2**20  # bytes; a block's logs fit with room to spare
+
+
+class Transport(Protocol):
+    """One connection, or pool of them, to one node. After TransportFailed the next request connects anew."""
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse: ...
+
+    async def subscribe(self, on_event: Callable[[], None]) -> bool:
+        """Call back whenever the node announces a block. False where this transport can't."""
+        ...
+
+    async def disconnect(self) -> None: ...
+
+
+class HttpTransport(AsyncHTTPProvider):
+    """web3's HTTP provider over one aiohttp session that keeps its connections; no retries of its own."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        limits = aiohttp.ClientTimeout(total=timeout)
+        super().__init__(url, request_kwargs={"timeout": limits}, exception_retry_configuration=None)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+            await self.cache_async_session(self._session)
+        try:
+            return await super().make_request(method, params)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise TransportFailed(_words(error)) from error
+
+    async def subscribe(self, on_event: Callable[[], None]) -> bool:
+        return False
+
+    async def disconnect(self) -> None:
+        await super().disconnect()
+        self._session = None
+
+
+class SocketTransport(AsyncJSONBaseProvider):
+    """JSON-RPC over one WebSocket, connected when first needed."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        super().__init__()
+        self.url = url
+        self.timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[RPCResponse]] = {}
+        self._on_event: Callable[[], None] = lambda: None
+        self._connecting = asyncio.Lock()
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        request = self.form_request(method, params)
+        number = int(str(request["id"]))
+        answer: asyncio.Future[RPCResponse] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self.timeout):
+                socket = await self._connected()
+                self._waiting[number] = answer
+                await socket.send_bytes(self.encode_rpc_dict(request))
+                return await answer
+        except TimeoutError as error:
+            await self._drop()
+            raise TransportFailed(f"no answer within {self.timeout:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            await self._drop()
+            raise TransportFailed(_words(error)) from error
+        finally:
+            self._waiting.pop(number, None)
+
+    async def subscribe(self, on_event: Callable[[], None]) -> bool:
+        """Subscribe to new heads on the connection that stands now; a later one needs a new subscription."""
+        self._on_event = on_event
+        answer = await self.make_request(RPCEndpoint("eth_subscribe"), ["newHeads"])
+        return "error" not in answer
+
+    async def disconnect(self) -> None:
+        await self._drop()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _connected(self) -> aiohttp.ClientWebSocketResponse:
+        async with self._connecting:
+            if self._socket is None or self._socket.closed:
+                if self._session is None:
+                    self._session = aiohttp.ClientSession()
+                self._socket = await self._session.ws_connect(
+                    self.url, heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE
+                )
+                self._listener = asyncio.create_task(self._read(self._socket))
+            return self._socket
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        reason = "the connection was closed"
+        try:
+            async for message in socket:
+                if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                    self._take(json.loads(message.data))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            reason = _words(error)
+        finally:
+            if self._socket is socket:
+                self._socket = None
+                self._fail(reason)
+            self._on_event()  # whoever waits for a block finds out by asking
+
+    def _take(self, message: Any) -> None:
+        if not isinstance(message, dict):
+            return
+        if message.get("method") == "eth_subscription":
+            self._on_event()
+            return
+        future = self._waiting.get(message.get("id", -1))
+        if future is not None and not future.done():
+            future.set_result(message)  # type: ignore[arg-type]
+
+    def _fail(self, reason: str) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(aiohttp.ClientConnectionError(reason))
+
+    async def _drop(self) -> None:
+        socket, self._socket = self._socket, None
+        reader, self._listener = self._reader, None
+        self._fail("the connection was dropped")
+        if listener is not None and listener is not asyncio.current_task():
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+        if socket is not None:
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await socket.close()
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,310 @@
+"""The frame every protocol fits: terms, facts, a derived view, and a plan. No I/O, no clock, no randomness.
+
+    derive(terms, facts) -> View
+    plan(terms, view, stance, now, guards) -> actions
+
+The driver, the simulator, the explorer and the words of `deal show` all call the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from chains.legs import Leg
+from chains.port import LegFacts
+from htlc.terms import Terms
+
+# --- time and guards -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What time it may be. `earliest` and `latest` bound it (local clock, chain clocks and their errors);
+    `clocks` holds each chain's own clock, which is what its deadlines are compared with."""
+
+    earliest: int
+    latest: int
+    clocks: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainGuard:
+    """One party's parameters for one chain (DESIGN section 3), in seconds, and `depth` in blocks.
+
+    include: d, publish to inclusion with fee bumps. reorg: r, the reorganisation horizon. lead, lag: A and L,
+    how far the chain's clock can be ahead of and behind true time (a median of block times may keep it so far
+    behind that the lead is negative).
+    """
+
+    include: int
+    reorg: int
+    depth: int
+    lead: int
+    lag: int
+
+    @property
+    def final(self) -> int:
+        """F = d + r: from publishing a transaction to its finality."""
+        return self.include + self.reorg
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """A party's own risk parameters, fixed when it agreed to the deal. outage: R, its own longest outage.
+
+    joint: spans across two chains that `htlc.timelocks` found by convolution, as "kind:first:second" -> seconds.
+    They are shorter than the sum of their parts, which stands in where a span is missing.
+    """
+
+    chains: Mapping[str, ChainGuard]
+    outage: int
+    joint: Mapping[str, int] = field(default_factory=dict)
+
+    def reach(self, chain: str) -> int:
+        """F + A: what must be left before a deadline for a spend published now to be final first."""
+        guard = self.chains[chain]
+        return guard.final + guard.lead
+
+    def settle(self, chain: str) -> int:
+        """L + F: after a deadline, until a refund (or the claim that beat it) is final."""
+        guard = self.chains[chain]
+        return guard.lag + guard.final
+
+    def setup(self, first: str, second: str) -> int:
+        """F + F: one funding final, then another."""
+        parts = self.chains[first].final + self.chains[second].final
+        return self.joint.get(f"setup:{first}:{second}", parts)
+
+    def cross(self, first: str, second: str) -> int:
+        """F + F + A: something final on the first chain, then a spend final on the second before its deadline."""
+        parts = self.chains[first].final + self.reach(second)
+        return self.joint.get(f"cross:{first}:{second}", parts)
+
+    def span(self, first: str, second: str) -> int:
+        """L + F + F + A: from a deadline on the first chain to the one on the second that must follow it."""
+        parts = self.settle(first) + self.reach(second)
+        return self.joint.get(f"span:{first}:{second}", parts)
+
+
+# --- facts and view --------------------------------------------------------------------------------------
+
+
+class Flight(StrEnum):
+    """Where our own funding of a leg stands, from the transactions we signed and the chain's word on them."""
+
+    NONE = "none"  # nothing signed
+    OPEN = "open"  # signed; it or a replacement may still confirm
+    DONE = "done"  # mined and final
+    CANCELLED = "cancelled"  # double-spent by us, and that is final
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What derive works on. legs: by leg name. preimages: all ever seen, by hash (stored once seen, so a
+    reorganisation can't take them back), and our own from the moment a transaction that shows them may have left
+    the machine. fundings: our own, by leg name."""
+
+    legs: Mapping[str, LegFacts]
+    preimages: Mapping[bytes, bytes] = field(default_factory=dict)
+    fundings: Mapping[str, Flight] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Not full, and nothing of it was spent. `held` counts decoys and partial deposits. `last` is the depth of the
+    latest spend of such, None where there was none."""
+
+    held: int = 0
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Funded:
+    """Full at `depth` confirmations, and unspent."""
+
+    depth: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Spent by `path` at `depth` (0: only in the mempool). `held` is what stands there besides (late deposits, or
+    all of it while the spend is unconfirmed). `last` is the depth of the latest spend of any of it."""
+
+    path: str
+    depth: int
+    held: int
+    last: int
+
+
+LegState: TypeAlias = Absent | Funded | Spent
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """legs: state by leg name. public: preimages known to the world, by hash. fundings: as in Facts."""
+
+    legs: Mapping[str, LegState]
+    public: Mapping[bytes, bytes]
+    fundings: Mapping[str, Flight]
+
+
+# --- what a party brings ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the user wants. exercise: the holder uses the option. let_go: give money back early by release, if the
+    terms allow. stop: fund nothing more, reveal nothing first, get out."""
+
+    exercise: bool = False
+    let_go: bool = False
+    stop: bool = False
+
+
+class Vow(StrEnum):
+    """A promise, stored before anything that relies on it leaves the machine; never taken back."""
+
+    NEVER_REVEAL = "never-reveal"  # our own secret stays secret unless it is public already
+    NEVER_FUND = "never-fund"
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """Who we are in a deal and what binds us.
+
+    role: ours. secrets: our own preimages by hash. consents_given: (leg, path) we signed releases for and gave
+    away. consents_held: (leg, path) for which we hold the other party's signature. limited: restored from seed or
+    backup: never funds, never reveals first, never signs.
+    """
+
+    role: str
+    secrets: Mapping[bytes, bytes]
+    will: Will = field(default_factory=Will)
+    vows: frozenset[Vow] = frozenset()
+    consents_given: frozenset[tuple[str, str]] = frozenset()
+    consents_held: frozenset[tuple[str, str]] = frozenset()
+    limited: bool = False
+
+
+# --- actions ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fund:
+    """Have the leg funded by us, in a block before `deadline`: then it is cancelled."""
+
+    leg: str
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfund:
+    """Our funding of this leg must not confirm any more: double-spend it until that is final."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLeg:
+    """Spend the leg by `path` with `preimages`, in a block before `deadline`, which leaves time for it to become
+    final (None: no hurry). reveals: this would be the first time a preimage of ours is shown."""
+
+    leg: str
+    path: str
+    preimages: tuple[bytes, ...]
+    deadline: int | None
+    reveals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveConsent:
+    """Sign the release `path` of `leg` and send it to the other party."""
+
+    leg: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swear:
+    """Store a vow. What depends on it appears in the next plan."""
+
+    vow: Vow
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Everything is final: nothing is owed to us and nothing we signed can still confirm."""
+
+    outcome: str
+
+
+Action: TypeAlias = Fund | Unfund | SpendLeg | GiveConsent | Swear | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One sentence of "what happens next": who does what, and by when (UNIX time) at the latest."""
+
+    who: str
+    text: str
+    by: int | None = None
+
+
+# --- the protocol ----------------------------------------------------------------------------------------
+
+
+class DealProtocol(Protocol):
+    """One protocol: a module-level object in its module, listed in `htlc.protocols.PROTOCOLS`."""
+
+    name: str
+    roles: tuple[str, str]  # proposer-first: the role that funds first comes first
+
+    def secrets(self, role: str) -> tuple[str, ...]:
+        """Labels of the secrets whose hashes a role contributes ("a", "e", "s")."""
+        ...
+
+    def keys(self, role: str) -> Mapping[str, str]:
+        """The keys a role contributes: label -> name of the leg (and so the chain) it is for. A label such as
+        "collateral.to" or "collateral.signer" is also what `Wallet.key` derives the secret from."""
+        ...
+
+    def funder(self, leg: str) -> str:
+        """The role that funds a leg."""
+        ...
+
+    def validate(self, terms: Terms) -> None:
+        """Raise a TermsError unless the terms have exactly this protocol's legs, times, options, parties, labels,
+        and its rules hold (distinct hashes and nonces, order of deadlines). No guards, no chains."""
+        ...
+
+    def legs(self, terms: Terms) -> dict[str, Leg]:
+        """Every leg by name, built from the terms alone."""
+        ...
+
+    def recipient_key(self, leg: str, path: str) -> tuple[str, str]:
+        """(role, key label) of the party that a path pays."""
+        ...
+
+    def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
+        """(role, key label) of the path's other signers, in the path's order."""
+        ...
+
+    def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
+        """Raise UnsafeLadder unless the ladder is safe for `role` by its own guards, starting at `now`."""
+        ...
+
+    def derive(self, terms: Terms, facts: Facts) -> View: ...
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Action, ...]: ...
+
+    def outcome(self, terms: Terms, view: View) -> str | None:
+        """exercised, expired, abandoned, unfunded, swapped, refunded...; None while it is open."""
+        ...
+
+    def explain(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Step, ...]:
+        """What happens next, in words, for people."""
+        ...

@@ -1,0 +1,1 @@
+"""The history of the schema, one module a step. `settlement.store.schema` runs them."""

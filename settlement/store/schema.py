@@ -1,0 +1,70 @@
+"""The schema of a database: made at once when it is new, checked when it is opened, upgraded when asked.
+
+The migrations and `tables` must give the same schema; a test compares them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from settlement.store.database import Database
+from settlement.store.errors import NotOurDatabase, SchemaTooNew, SchemaTooOld
+from settlement.store.tables import metadata
+
+REVISIONS = ("0001",)  # every one ever released, oldest first
+HEAD = REVISIONS[-1]
+VERSION_TABLE = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+    " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def ensure(database: Database, upgrade: bool) -> None:
+    """Leave the database at the newest schema, or refuse it.
+
+    A new database is created. An older one is upgraded if `upgrade`, else SchemaTooOld. Raises SchemaTooNew,
+    NotOurDatabase.
+    """
+    found = await database.read(_revision)
+    if found == HEAD:
+        return
+    if found is None:
+        await database.write(lambda connection: _create(connection, database.name))
+    elif found not in REVISIONS:
+        raise SchemaTooNew(database.name, found, HEAD)
+    elif upgrade:
+        await database.write(_upgrade)
+    else:
+        raise SchemaTooOld(database.name, found, HEAD)
+
+
+def _revision(connection: Connection) -> str | None:
+    """The database's revision, None where it has no tables of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _create(connection: Connection, name: str) -> None:
+    """Make every table and note the revision, in the caller's transaction."""
+    if _revision(connection) is not None:
+        return  # another process was faster
+    if inspect(connection).get_table_names():
+        raise NotOurDatabase(name)
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(text(VERSION_TABLE))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, in the caller's transaction: all of them or none."""
+    from alembic import command  # takes a tenth of a second to import, and is hardly ever needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
