@@ -93,13 +93,15 @@ def _regular(o: Terms) -> Greeks[float]:
     v = o.vol * sqrt(o.t)
     x = log_ratio(o.s, o.k) + (o.r - o.q) * o.t
     d1, d2 = x / v + 0.5 * v, x / v - 0.5 * v
-    leg1, leg2 = _share(o.a1, d1), _share(o.a2, d2)
-    rest1, rest2 = _share(o.a1, -d1), _share(o.a2, -d2)
+    # a1 exp(-d1^2/2) = a2 exp(-d2^2/2): computed once, an error in it does not come between the two legs
+    bell = o.a1 * gauss(d1) if abs(d1) < abs(d2) else o.a2 * gauss(d2)
+    density = bell * INV_SQRT_2PI
+    leg1, rest1 = _shares(o.a1, bell, d1)
+    leg2, rest2 = _shares(o.a2, bell, d2)
     outer = max(0.0, leg1 - leg2 if x <= 0.0 else rest2 - rest1)
     price = outer + max(0.0, o.sign * (o.a1 - o.a2))
     if o.sign < 0.0:
         leg1, leg2 = rest1, rest2
-    density = (o.a1 * gauss(d1) if abs(d1) < abs(d2) else o.a2 * gauss(d2)) * INV_SQRT_2PI
     inverse = o.model == INVERSE
     moved = d1 if inverse else d2
     delta = o.sign * (leg2 if inverse else leg1) / o.s
@@ -120,11 +122,10 @@ def _regular(o: Terms) -> Greeks[float]:
     )
 
 
-def _share(a: float, d: float) -> float:
-    """a N(d)"""
-    if d > 0.0:
-        return a - a * gauss(d) * tail(d)
-    return a * gauss(d) * tail(-d)
+def _shares(a: float, bell: float, d: float) -> tuple[float, float]:
+    """a N(d) and a N(-d), given a exp(-d^2/2)."""
+    small = bell * tail(abs(d))
+    return (a - small, small) if d > 0.0 else (small, a - small)
 
 
 def _european(model: str, full: bool, kind: Any, args: tuple[Any, ...], out: Any) -> Any:

@@ -27,6 +27,8 @@ class Exact:
 
 
 def cdf(x: mp.mpf) -> mp.mpf:
+    if abs(x) > 1e6:  # out of mpmath's reach, and of every double's
+        return mp.mpf(x > 0)
     return mp.erfc(-x / mp.sqrt(2)) / 2
 
 

@@ -144,7 +144,9 @@ def test_inverse_is_the_price_in_coin(core: ModuleType) -> None:
         np.testing.assert_allclose(coin.price, usd.price / s, rtol=1e-14)
         np.testing.assert_allclose(core.inverse(kind, *args), coin.price, rtol=1e-15)
         np.testing.assert_allclose(coin.delta, usd.delta / s - usd.price / s**2, rtol=1e-12)
-        np.testing.assert_allclose(coin.gamma, usd.gamma / s - 2 * usd.delta / s**2 + 2 * usd.price / s**3, rtol=1e-11)
+        np.testing.assert_allclose(
+            coin.gamma, usd.gamma / s - 2 * usd.delta / s**2 + 2 * usd.price / s**3, rtol=1e-11
+        )
         np.testing.assert_allclose(coin.vega, usd.vega / s, rtol=1e-14)
         np.testing.assert_allclose(coin.theta, usd.theta / s, rtol=1e-13)
         np.testing.assert_allclose(coin.rho, usd.rho / s, rtol=1e-14)
@@ -154,7 +156,10 @@ def test_inverse_is_the_price_in_coin(core: ModuleType) -> None:
 
 
 def test_black76_is_black_scholes_on_a_forward(core: ModuleType) -> None:
-    found, spot = core.black76_greeks("put", 90, 100, 0.5, 0.4, 0.05), core.greeks("put", 90, 100, 0.5, 0.4, 0.05, 0.05)
+    found, spot = (
+        core.black76_greeks("put", 90, 100, 0.5, 0.4, 0.05),
+        core.greeks("put", 90, 100, 0.5, 0.4, 0.05, 0.05),
+    )
     for name in ("price", "delta", "gamma", "vega", "theta", "vanna", "volga", "charm"):
         assert getattr(found, name) == pytest.approx(getattr(spot, name), rel=1e-14)
     assert found.rho == pytest.approx(-0.5 * found.price, rel=1e-15)
