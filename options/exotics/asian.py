@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from options.exotics.arguments import Kind, Sheet, choice, finite, sign
+from options.exotics.arguments import Kind, Sheet, choice
 from options.exotics.conditional import conditional_call
 from options.exotics.normal import Array
 from options.exotics.vanilla import vanilla
@@ -46,8 +46,7 @@ def asian(
     docs/options/exotics.md.
     """
     sheet = Sheet(
-        "asian",
-        sign=sign("asian", kind),
+        kind,
         spot=spot,
         strike=strike,
         years=years,
@@ -61,34 +60,21 @@ def asian(
     geometric = choice("average", average, _AVERAGES) == 1.0
     levy = choice("method", method, _METHODS) == 1.0
     with np.errstate(all="ignore"):
-        valid = _valid(sheet, geometric=geometric)
-        if geometric:
-            value = _geometric(sheet)
-        else:
-            value = np.where(valid, _arithmetic(sheet, valid, levy=levy), np.nan)
-    return sheet.price(value, valid=valid)
+        _require(sheet, geometric=geometric)
+        value = _geometric(sheet) if geometric else _arithmetic(sheet, sheet.valid, levy=levy)
+    return sheet.price(value)
 
 
-def _valid(sheet: Sheet, *, geometric: bool) -> NDArray[np.bool_]:
-    names = (
-        "sign",
-        "rate",
-        "dividend",
-        "strike",
-        "years",
-        "vol",
-        "fixings",
-        "past_weight",
-        "past_average",
-        "spot",
-    )
-    valid = finite(*(sheet[name] for name in names))
-    for name in names[3:-1]:
-        valid &= sheet[name] >= 0.0
-    valid &= (sheet["spot"] > 0.0) & (sheet["past_weight"] < 1.0) & (sheet["fixings"] <= _MOST_FIXINGS)
+def _require(sheet: Sheet, *, geometric: bool) -> None:
+    sheet.require("finite", "rate", "dividend")
+    sheet.require("above zero", "spot")
+    sheet.require("zero or more", "strike", "years", "vol", "past_weight", "past_average")
+    sheet.require("a whole number, zero or more", "fixings")
+    sheet.demand(sheet["fixings"] <= _MOST_FIXINGS, "fixings", f"at most {_MOST_FIXINGS}; 0 is continuous")
+    sheet.demand(sheet["past_weight"] < 1.0, "past_weight", "below 1")
     if geometric:
-        valid &= (sheet["past_weight"] == 0.0) | (sheet["past_average"] > 0.0)
-    return np.asarray(valid & (np.floor(sheet["fixings"]) == sheet["fixings"]))
+        known = (sheet["past_weight"] == 0.0) | (sheet["past_average"] > 0.0)
+        sheet.demand(known, "past_average", "above zero")
 
 
 def _geometric(sheet: Sheet) -> Array:
@@ -101,9 +87,7 @@ def _geometric(sheet: Sheet) -> Array:
     known = np.where(weight > 0.0, weight * np.log(sheet["past_average"] / sheet["spot"]), 0.0)
     drift = sheet["rate"] - sheet["dividend"] - 0.5 * vol * vol
     forward = sheet["spot"] * np.exp(known + open_ * drift * mean_time + 0.5 * deviation * deviation)
-    return np.exp(-sheet["rate"] * sheet["years"]) * _black(
-        sheet["sign"], forward, sheet["strike"], deviation
-    )
+    return np.exp(-sheet["rate"] * sheet["years"]) * _black(sheet["kind"], forward, sheet["strike"], deviation)
 
 
 def _black(phi: Array, forward: Array, strike: Array, deviation: Array) -> Array:
@@ -122,7 +106,7 @@ def _arithmetic(sheet: Sheet, valid: NDArray[np.bool_], *, levy: bool) -> Array:
     for n in np.unique(sheet["fixings"][valid]):
         rows = valid & (sheet["fixings"] == n)
         solve = _levy if levy else _curran
-        plain = solve(int(n), sheet["sign"][rows], strikes[rows], carry[rows], deviation[rows])
+        plain = solve(int(n), sheet["kind"][rows], strikes[rows], carry[rows], deviation[rows])
         value[rows] = discount[rows] * plain
     return value
 

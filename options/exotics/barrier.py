@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from options.exotics.arguments import Kind, Sheet, choose, finite, sign
+from options.exotics.arguments import Kind, Sheet, choose
 from options.exotics.normal import Array, cdf, tilted_cdf
 from options.exotics.touch import discounted_touch, survival
 from options.exotics.vanilla import distances, log_ratio, vanilla
@@ -45,11 +45,11 @@ def barrier(
     never was. `observations` is the number of equally spaced dates at which the barrier is watched, the
     last at expiry; 0 is continuous. A spot at or beyond the barrier has touched it: the knock-in is then
     the plain option and the knock-out its rebate. Absolute error below 1e-13 (spot + strike + rebate);
-    NaN in arrays and `NoPriceError` for scalars without a price.
+    Bad scalars raise, bad elements
+    of arrays become NaN.
     """
     sheet = Sheet(
-        "barrier",
-        sign=sign("barrier", kind),
+        kind,
         spot=spot,
         strike=strike,
         barrier=barrier,
@@ -65,8 +65,8 @@ def barrier(
         terms = _Terms.of(sheet)
         value = np.where(terms.deviation > CERTAIN, _random(terms), _certain(terms))
         value = np.where(terms.touched, _after_touch(terms), np.maximum(value, 0.0))
-        valid = _valid(sheet)
-    return sheet.price(value, valid=valid)
+    _require(sheet)
+    return sheet.price(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class _Terms:
         gap = np.where(dates > 0.0, np.sqrt(years / np.where(dates > 0.0, dates, 1.0)), 0.0)
         level = sheet["barrier"] * np.exp(-eta * BETA * vol * gap)
         return cls(
-            phi=sheet["sign"],
+            phi=sheet["kind"],
             eta=eta,
             knock_in=np.mod(sheet["style"], 2.0) == 1.0,
             touched=eta * (spot - sheet["barrier"]) <= 0.0,
@@ -129,13 +129,11 @@ class _Terms:
         return self.strike * np.exp(-self.rate * self.years)
 
 
-def _valid(sheet: Sheet) -> NDArray[np.bool_]:
-    numbers = [sheet[n] for n in ("sign", "spot", "strike", "barrier", "years", "vol", "rate", "dividend")]
-    valid = finite(*numbers, sheet["rebate"], sheet["observations"])
-    for name in ("strike", "years", "vol", "rebate", "observations"):
-        valid &= sheet[name] >= 0.0
-    valid &= (sheet["spot"] > 0.0) & (sheet["barrier"] > 0.0)
-    return np.asarray(valid & (np.floor(sheet["observations"]) == sheet["observations"]))
+def _require(sheet: Sheet) -> None:
+    sheet.require("finite", "rate", "dividend")
+    sheet.require("above zero", "spot", "barrier")
+    sheet.require("zero or more", "strike", "years", "vol", "rebate")
+    sheet.require("a whole number, zero or more", "observations")
 
 
 def _plain(terms: _Terms, level: Array) -> Array:
@@ -166,14 +164,10 @@ def _random(terms: _Terms) -> Array:
     alive_side = terms.eta * (terms.strike - terms.level) > 0.0
     regular = terms.phi * terms.eta > 0.0
     knocked_in = np.where(regular, np.where(alive_side, c, a - b + d), np.where(alive_side, b - c + d, a))
-    knocked_out = np.where(
-        regular, np.where(alive_side, a - c, b - d), np.where(alive_side, a - b + c - d, 0.0)
-    )
+    knocked_out = np.where(regular, np.where(alive_side, a - c, b - d), np.where(alive_side, a - b + c - d, 0.0))
     untouched = survival(terms.distance, terms.drift, terms.years, terms.vol)
     at_expiry = terms.rebate * np.exp(-terms.rate * terms.years) * untouched
-    at_touch = terms.rebate * discounted_touch(
-        terms.distance, terms.drift, terms.rate, terms.years, terms.vol
-    )
+    at_touch = terms.rebate * discounted_touch(terms.distance, terms.drift, terms.rate, terms.years, terms.vol)
     return np.where(
         terms.knock_in, np.maximum(knocked_in, 0.0) + at_expiry, np.maximum(knocked_out, 0.0) + at_touch
     )

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from options.exotics.arguments import Kind, Sheet, choose, finite, sign
+from options.exotics.arguments import Kind, Sheet, choose
 from options.exotics.normal import Array, cdf
 from options.exotics.vanilla import distances
 
@@ -35,8 +35,7 @@ def digital(
     without a price, NaN in arrays. Relative error below 1e-14 wherever the probability is above 1e-300.
     """
     sheet = Sheet(
-        "digital",
-        sign=sign("digital", kind),
+        kind,
         spot=spot,
         strike=strike,
         years=years,
@@ -47,13 +46,14 @@ def digital(
         cash=cash,
     )
     spot_, strike_, years_, vol_ = (sheet[name] for name in ("spot", "strike", "years", "vol"))
-    phi, rate_, dividend_, cash_ = (sheet[name] for name in ("sign", "rate", "dividend", "cash"))
+    phi, rate_, dividend_, cash_ = (sheet[name] for name in ("kind", "rate", "dividend", "cash"))
     with np.errstate(all="ignore"):
         deviation = vol_ * np.sqrt(years_)
         d1, d2 = distances(spot_, strike_, rate_ - dividend_, years_, deviation)
         of_asset = spot_ * np.exp(-dividend_ * years_) * cdf(phi * d1)
         of_cash = cash_ * np.exp(-rate_ * years_) * cdf(phi * d2)
         value = np.where(sheet["pays"] == 1.0, of_asset, of_cash)
-        valid = finite(phi, spot_, strike_, years_, vol_, rate_, dividend_, cash_)
-        valid &= (spot_ >= 0.0) & (strike_ >= 0.0) & (spot_ + strike_ > 0.0) & (years_ >= 0.0) & (vol_ >= 0.0)
-    return sheet.price(value, valid=valid)
+    sheet.require("finite", "rate", "dividend", "cash")
+    sheet.require("zero or more", "spot", "strike", "years", "vol")
+    sheet.demand(spot_ + strike_ > 0.0, "spot", "above zero if the strike is zero")
+    return sheet.price(value)

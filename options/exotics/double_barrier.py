@@ -6,9 +6,9 @@ Value of the payoff: Ikeda and Kunitomo 1992 and Hui 1996 (Haug 2007, section 4.
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from options.exotics.arguments import Kind, Sheet, choose, finite, sign
+from options.exotics.arguments import Kind, Sheet, choose
 from options.exotics.barrier import BETA, CERTAIN
 from options.exotics.corridor import Corridor
 from options.exotics.normal import Array
@@ -40,8 +40,7 @@ def double_barrier(
     volatility and time.
     """
     sheet = Sheet(
-        "double_barrier",
-        sign=sign("double_barrier", kind),
+        kind,
         spot=spot,
         strike=strike,
         lower=lower,
@@ -59,18 +58,16 @@ def double_barrier(
         deviation = sheet["vol"] * np.sqrt(sheet["years"])
         value = np.where(deviation > CERTAIN, _random(sheet), _certain(sheet))
         value = np.where(touched, _after_touch(sheet), value)
-        valid = _valid(sheet)
-    return sheet.price(value, valid=valid)
+    _require(sheet)
+    return sheet.price(value)
 
 
-def _valid(sheet: Sheet) -> NDArray[np.bool_]:
-    names = ("strike", "years", "vol", "rebate", "observations")
-    valid = finite(*(sheet[name] for name in names))
-    for name in names:
-        valid &= sheet[name] >= 0.0
-    valid &= finite(*(sheet[n] for n in ("sign", "spot", "lower", "upper", "rate", "dividend")))
-    valid &= (sheet["spot"] > 0.0) & (sheet["lower"] > 0.0) & (sheet["lower"] < sheet["upper"])
-    return np.asarray(valid & (np.floor(sheet["observations"]) == sheet["observations"]))
+def _require(sheet: Sheet) -> None:
+    sheet.require("finite", "rate", "dividend")
+    sheet.require("above zero", "spot", "lower", "upper")
+    sheet.require("zero or more", "strike", "years", "vol", "rebate")
+    sheet.require("a whole number, zero or more", "observations")
+    sheet.demand(sheet["lower"] < sheet["upper"], "lower", "below the upper barrier")
 
 
 def _corridor(sheet: Sheet) -> Corridor:
@@ -87,13 +84,13 @@ def _corridor(sheet: Sheet) -> Corridor:
 
 
 def _plain(sheet: Sheet) -> Array:
-    names = ("sign", "spot", "strike", "years", "vol", "rate", "dividend")
+    names = ("kind", "spot", "strike", "years", "vol", "rate", "dividend")
     return vanilla(*(sheet[name] for name in names))
 
 
 def _random(sheet: Sheet) -> Array:
     corridor = _corridor(sheet)
-    phi, spot, strike = sheet["sign"], sheet["spot"], sheet["strike"]
+    phi, spot, strike = sheet["kind"], sheet["spot"], sheet["strike"]
     discount = np.exp(-sheet["rate"] * sheet["years"])
     kink = np.where(strike > 0.0, log_ratio(strike, spot), -np.inf)
     kink = np.clip(kink, corridor.low, corridor.high)
@@ -117,7 +114,7 @@ def _certain(sheet: Sheet) -> Array:
     moment = np.where(leaves, distance / carry, 0.0)
     discount = np.exp(-sheet["rate"] * years)
     final = sheet["spot"] * np.exp(-sheet["dividend"] * years)
-    payoff = np.maximum(sheet["sign"] * (final - sheet["strike"] * discount), 0.0)
+    payoff = np.maximum(sheet["kind"] * (final - sheet["strike"] * discount), 0.0)
     knocked_in = np.where(leaves, payoff, sheet["rebate"] * discount)
     knocked_out = np.where(leaves, sheet["rebate"] * np.exp(-sheet["rate"] * moment), payoff)
     return np.where(sheet["style"] == 1.0, knocked_in, knocked_out)

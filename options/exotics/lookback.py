@@ -11,9 +11,9 @@ which has no cancellation and is exact in the limit. Watched at dates: Broadie, 
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from options.exotics.arguments import Kind, Sheet, finite, sign
+from options.exotics.arguments import Kind, Sheet
 from options.exotics.barrier import BETA, CERTAIN
 from options.exotics.normal import Array, cdf, pdf, tilted_cdf
 from options.exotics.vanilla import distances, log_ratio
@@ -42,8 +42,7 @@ def lookback(
     expiry; 0 is continuous. Absolute error below 1e-13 (spot + strike + extreme) for continuous watching.
     """
     sheet = Sheet(
-        "lookback",
-        sign=sign("lookback", kind),
+        kind,
         spot=spot,
         strike=np.nan if strike is None else strike,
         years=years,
@@ -54,23 +53,12 @@ def lookback(
         observations=observations,
     )
     with np.errstate(all="ignore"):
-        if strike is None:
-            value, valid = _floating(sheet), _valid(sheet)
-        else:
-            value, valid = (
-                _fixed(sheet),
-                _valid(sheet) & np.isfinite(sheet["strike"]) & (sheet["strike"] >= 0.0),
-            )
-    return sheet.price(value, valid=valid)
-
-
-def _valid(sheet: Sheet) -> NDArray[np.bool_]:
-    names = ("sign", "rate", "dividend", "spot", "extreme", "years", "vol", "observations")
-    valid = finite(*(sheet[name] for name in names))
-    for name in names[5:]:
-        valid &= sheet[name] >= 0.0
-    valid &= (sheet["spot"] > 0.0) & (sheet["extreme"] > 0.0)
-    return np.asarray(valid & (np.floor(sheet["observations"]) == sheet["observations"]))
+        value = _floating(sheet) if strike is None else _fixed(sheet)
+    sheet.require("finite", "rate", "dividend")
+    sheet.require("above zero", "spot", "extreme")
+    sheet.require("zero or more", "years", "vol", *(() if strike is None else ("strike",)))
+    sheet.require("a whole number, zero or more", "observations")
+    return sheet.price(value)
 
 
 def _so_far(sheet: Sheet, side: Array) -> Array:
@@ -79,7 +67,7 @@ def _so_far(sheet: Sheet, side: Array) -> Array:
 
 
 def _floating(sheet: Sheet) -> Array:
-    side = -sheet["sign"]  # a put looks at the maximum
+    side = -sheet["kind"]  # a put looks at the maximum
     extreme = _so_far(sheet, side)
     share = sheet["spot"] * np.exp(-sheet["dividend"] * sheet["years"])
     known = side * (extreme * np.exp(-sheet["rate"] * sheet["years"]) - share)
@@ -87,7 +75,7 @@ def _floating(sheet: Sheet) -> Array:
 
 
 def _fixed(sheet: Sheet) -> Array:
-    side = sheet["sign"]
+    side = sheet["kind"]
     extreme, strike = _so_far(sheet, side), sheet["strike"]
     level = side * np.maximum(side * extreme, side * strike)
     known = np.maximum(side * (extreme - strike), 0.0) * np.exp(-sheet["rate"] * sheet["years"])

@@ -67,7 +67,8 @@ static void sum_block(void *context, size_t block) {
 static void row_block(void *context, size_t block) {
     const struct run *run = context;
     size_t at = block * SL_PATH_BLOCK;
-    run->block(run->walk, run->first + at, size_of(run, block), run->paths, run->out + at);
+    size_t stride = (run->paths + SL_PAD - 1) / SL_PAD * SL_PAD;
+    run->block(run->walk, run->first + at, size_of(run, block), stride, run->out + at);
 }
 
 static size_t blocks(size_t paths) { return (paths + SL_PATH_BLOCK - 1) / SL_PATH_BLOCK; }

@@ -41,14 +41,16 @@ const char *sl_paths_name(const struct sl_path_kernels *build);
 /* out: SL_SUMS doubles per block of paths. */
 void sl_asian_sums(const struct sl_path_kernels *build, const struct sl_asian *asian, uint64_t first, size_t paths,
                    int threads, double *out);
-/* out: SL_SUMMARIES rows of `paths` doubles. */
+/* A row of the following holds one double per path and is a multiple of SL_PAD long, as `paths` rounded up.
+ * out: SL_SUMMARIES rows. */
 void sl_summaries(const struct sl_path_kernels *build, const struct sl_walk *walk, uint64_t first, size_t paths,
                   int threads, double *out);
-/* out: walk->steps rows of `paths` doubles, the logarithm after each step. */
+/* out: walk->steps rows, the logarithm after each step. */
 void sl_trails(const struct sl_path_kernels *build, const struct sl_walk *walk, uint64_t first, size_t paths,
                int threads, double *out);
 
-/* One block of at most SL_PATH_BLOCK paths; `stride` is the length of a row of out. */
+/* One block of at most SL_PATH_BLOCK paths; `stride` is the length of a row of out. A group of lanes is written
+ * whole, so the last may run over `paths` into the padding of its row. */
 struct sl_path_kernels {
     const char *name;
     void (*asian)(const struct sl_asian *asian, uint64_t first, size_t paths, double *sums);

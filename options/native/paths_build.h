@@ -53,23 +53,37 @@ SL_INLINE vd v_unit(vu bits) {
     return (vd)((bits >> 12) | 0x3ff0000000000000ULL) - v_set(1.0 - 0x1p-53);
 }
 
-/* Two independent normals from one counter: the angle is pi/4 + x with |x| < pi/4, and two spare bits its quadrant. */
-SL_INLINE void v_normals(vu path, uint64_t pair, uint64_t stream, const struct round_keys *keys, vd *one, vd *two) {
-    vu c0 = path, c1 = path >> 32, c2 = (vu){0} + pair, c3 = (vu){0} + stream;
+/* Steps go in runs: first the random bits of all, then the normals, then the prices. Each loop's iterations are short
+ * and independent, so that the processor has several under way; fused, one step waits for the last. */
+#define RUN 32 /* steps, an even number */
+
+/* Two words of 64 random bits for each pair of steps. */
+SL_INLINE void v_bits(vu path, uint64_t pair, size_t pairs, uint64_t stream, const struct round_keys *keys, vu *bits) {
+    for (size_t p = 0; p < pairs; p++) {
+        vu c0 = path, c1 = path >> 32, c2 = (vu){0} + (pair + p), c3 = (vu){0} + stream;
 #pragma GCC unroll 10
-    for (int i = 0; i < PHILOX_ROUNDS; i++) {
-        vu p0 = v_mul32(c0, PHILOX_M0), p1 = v_mul32(c2, PHILOX_M1);
-        c0 = (p1 >> 32) ^ c1 ^ keys->first[i];
-        c2 = (p0 >> 32) ^ c3 ^ keys->second[i];
-        c1 = p1;
-        c3 = p0;
+        for (int i = 0; i < PHILOX_ROUNDS; i++) {
+            vu p0 = v_mul32(c0, PHILOX_M0), p1 = v_mul32(c2, PHILOX_M1);
+            c0 = (p1 >> 32) ^ c1 ^ keys->first[i];
+            c2 = (p0 >> 32) ^ c3 ^ keys->second[i];
+            c1 = p1;
+            c3 = p0;
+        }
+        bits[2 * p] = (c0 & 0xffffffffULL) | (c1 << 32);
+        bits[2 * p + 1] = (c2 & 0xffffffffULL) | (c3 << 32);
     }
-    vu radius_bits = (c0 & 0xffffffffULL) | (c1 << 32), angle_bits = (c2 & 0xffffffffULL) | (c3 << 32);
-    vd radius = v_sqrt(v_neg(v_log(v_unit(radius_bits))));
-    vd sine, cosine;
-    v_sincos((v_unit(angle_bits) - v_set(0.5)) * v_set(0x1.921fb54442d18p0), &sine, &cosine);
-    *one = (vd)((vu)(radius * (cosine - sine)) ^ (angle_bits << 63));
-    *two = (vd)((vu)(radius * (cosine + sine)) ^ ((angle_bits << 62) & 0x8000000000000000ULL));
+}
+
+/* Two independent normals for each pair: the angle is pi/4 + x with |x| < pi/4, and two spare bits its quadrant. */
+SL_INLINE void v_normals(size_t pairs, const vu *bits, vd *normals) {
+    for (size_t p = 0; p < pairs; p++) {
+        vu angle = bits[2 * p + 1];
+        vd radius = v_sqrt(v_neg(v_log(v_unit(bits[2 * p]))));
+        vd sine, cosine;
+        v_sincos((v_unit(angle) - v_set(0.5)) * v_set(0x1.921fb54442d18p0), &sine, &cosine);
+        normals[2 * p] = (vd)((vu)(radius * (cosine - sine)) ^ (angle << 63));
+        normals[2 * p + 1] = (vd)((vu)(radius * (cosine + sine)) ^ ((angle << 62) & 0x8000000000000000ULL));
+    }
 }
 
 SL_INLINE vu v_paths(uint64_t first) {
@@ -89,33 +103,24 @@ struct gathered {
     vd last, sum_log, least, greatest, sum;
 };
 
-SL_INLINE void step(struct gathered *g, vd normal, vd drift, vd scale, int prices, int range) {
-    g->last = g->last + v_fma(scale, normal, drift);
-    g->sum_log = g->sum_log + g->last;
-    if (prices) g->sum = g->sum + v_exp(g->last);
-    if (range) {
-        g->least = v_min(g->least, g->last);
-        g->greatest = v_max(g->greatest, g->last);
-    }
-}
-
 SL_INLINE struct gathered walk_group(const struct sl_walk *walk, const struct round_keys *keys, uint64_t first, int range,
                                      size_t stride, double *trail) {
     struct gathered g = {v_zero(), v_zero(), v_set(INFINITY), v_set(-INFINITY), v_zero()};
-    vu path = v_paths(first);
-    vd drift = v_set(walk->drift), scale = v_set(walk->scale), one, two;
-    uint32_t pairs = walk->steps / 2;
-    for (uint32_t pair = 0; pair < pairs; pair++) {
-        v_normals(path, pair, walk->stream, keys, &one, &two);
-        step(&g, one, drift, scale, !trail, range);
-        if (trail) v_store(trail + (size_t)(2 * pair) * stride, g.last);
-        step(&g, two, drift, scale, !trail, range);
-        if (trail) v_store(trail + (size_t)(2 * pair + 1) * stride, g.last);
-    }
-    if (walk->steps % 2) {
-        v_normals(path, pairs, walk->stream, keys, &one, &two);
-        step(&g, one, drift, scale, !trail, range);
-        if (trail) v_store(trail + (size_t)(walk->steps - 1) * stride, g.last);
+    vu path = v_paths(first), bits[RUN];
+    vd drift = v_set(walk->drift), scale = v_set(walk->scale), normals[RUN];
+    for (size_t at = 0; at < walk->steps; at += RUN) {
+        size_t steps = walk->steps - at < RUN ? walk->steps - at : RUN;
+        v_bits(path, at / 2, (steps + 1) / 2, walk->stream, keys, bits);
+        v_normals((steps + 1) / 2, bits, normals);
+        for (size_t s = 0; s < steps; s++) {
+            g.last = g.last + v_fma(scale, normals[s], drift);
+            g.sum_log = g.sum_log + g.last;
+            if (trail) v_store(trail + (at + s) * stride, g.last);
+            else g.sum = g.sum + v_exp(g.last);
+            if (!range) continue;
+            g.least = v_min(g.least, g.last);
+            g.greatest = v_max(g.greatest, g.last);
+        }
     }
     return g;
 }
@@ -148,35 +153,17 @@ static void summaries_block(const struct sl_walk *walk, uint64_t first, size_t p
     vd share = v_set(1.0 / walk->steps);
     for (size_t at = 0; at < paths; at += SL_W) {
         struct gathered g = walk_group(walk, &keys, first + at, 1, 0, NULL);
-        vd rows[SL_SUMMARIES];
-        rows[SL_LAST] = g.last;
-        rows[SL_MEAN_LOG] = g.sum_log * share;
-        rows[SL_LEAST] = g.least;
-        rows[SL_GREATEST] = g.greatest;
-        rows[SL_MEAN] = g.sum * share;
-        for (int k = 0; k < SL_SUMMARIES; k++) {
-            double lanes[SL_W];
-            v_store(lanes, rows[k]);
-            memcpy(out + (size_t)k * stride + at, lanes, (paths - at < SL_W ? paths - at : SL_W) * sizeof(double));
-        }
+        v_store(out + SL_LAST * stride + at, g.last);
+        v_store(out + SL_MEAN_LOG * stride + at, g.sum_log * share);
+        v_store(out + SL_LEAST * stride + at, g.least);
+        v_store(out + SL_GREATEST * stride + at, g.greatest);
+        v_store(out + SL_MEAN * stride + at, g.sum * share);
     }
 }
 
 static void trails_block(const struct sl_walk *walk, uint64_t first, size_t paths, size_t stride, double *out) {
     const struct round_keys keys = schedule(walk->seed);
-    size_t at = 0;
-    for (; at + SL_W <= paths; at += SL_W) walk_group(walk, &keys, first + at, 0, stride, out + at);
-    if (at == paths) return;
-    /* the last few paths of all: their lanes would reach beyond the row, so they go step by step */
-    vu path = v_paths(first + at);
-    vd last = v_zero(), normal[2];
-    for (uint32_t s = 0; s < walk->steps; s++) {
-        if (s % 2 == 0) v_normals(path, s / 2, walk->stream, &keys, &normal[0], &normal[1]);
-        double lanes[SL_W];
-        last = last + v_fma(v_set(walk->scale), normal[s % 2], v_set(walk->drift));
-        v_store(lanes, last);
-        memcpy(out + (size_t)s * stride + at, lanes, (paths - at) * sizeof(double));
-    }
+    for (size_t at = 0; at < paths; at += SL_W) walk_group(walk, &keys, first + at, 0, stride, out + at);
 }
 
 const struct sl_path_kernels SL_TABLE = {
