@@ -1,4 +1,6 @@
-"""What every formula here shares: broadcasting its arguments, and what becomes of an input that has no price."""
+"""What every formula here shares: broadcasting its arguments, and what becomes of an input that has no
+price.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -33,8 +35,9 @@ class ChoiceError(OptionsError, ValueError):
 class Sheet:
     """The broadcast arguments of one call, by name; remembers whether all of them were scalars.
 
-    Arrays come out as float64 of the common shape, possibly as read-only views of the caller's. A scalar call is
-    computed as an array of one element; its first bad argument raises. In arrays bad elements become NaN.
+    Arrays come out as float64 of the common shape, possibly as read-only views of the caller's. A scalar
+    call is computed as an array of one element; its first bad argument raises. In arrays bad elements
+    become NaN.
     """
 
     __slots__ = ("_columns", "_shape", "_valid")

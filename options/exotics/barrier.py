@@ -22,7 +22,7 @@ from options.exotics.vanilla import distances, log_ratio, vanilla
 BETA: Final = 0.5825971579390106  # -zeta(1/2) / sqrt(2 pi)
 CERTAIN: Final = 1e-150  # a deviation below this is zero: its square would underflow
 
-_STYLES: Final = {"down-out": 0.0, "down-in": 1.0, "up-out": 2.0, "up-in": 3.0}  # +2 for up, +1 for in
+STYLES: Final = {"down-out": 0.0, "down-in": 1.0, "up-out": 2.0, "up-in": 3.0}  # +2 for up, +1 for in
 
 
 def barrier(
@@ -57,7 +57,7 @@ def barrier(
         vol=vol,
         rate=rate,
         dividend=dividend,
-        style=choose("style", style, _STYLES),
+        style=choose("style", style, STYLES),
         rebate=rebate,
         observations=observations,
     )

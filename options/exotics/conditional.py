@@ -93,7 +93,9 @@ def _product_distance(nodes: Array) -> Array:
 
 
 def conditional_call(n: int, strike: Array, carry: Array, deviation: Array) -> Array:
-    """Undiscounted call on the average of a spot of 1; strike and deviation positive, for the whole life."""
+    """Undiscounted call on the average of a spot of 1; strike and deviation positive, for the whole
+    life.
+    """
     dates = _dates(n)
     value = np.empty_like(strike)
     rows = max(1, _CHUNK // (dates.date.size * max(dates.date.size, 2 * _SIDE_POINTS)))
