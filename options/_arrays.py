@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import exp, isfinite
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from options.errors import InputTypeError, KindError
+from options.errors import InputTypeError, InvalidInputError, KindError, PriceOutsideBoundsError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,3 +56,19 @@ def as_signs(kind: Any) -> FloatArray:
         return as_floats("kind", kind)
     except InputTypeError:
         raise KindError(kind) from None
+
+
+def reject_implied(sign: int, price: float, forward: float, strike: float, years: float, rate: float) -> NoReturn:
+    """Says why a scalar price has no implied volatility."""
+    values = {"price": price, "forward": forward, "strike": strike, "years": years, "rate": rate}
+    for name, value in values.items():
+        if not isfinite(value):
+            raise InvalidInputError(name, value, "finite")
+        if name in ("forward", "strike", "years") and value <= 0.0:
+            raise InvalidInputError(name, value, "more than zero")
+    try:
+        discount = exp(-rate * years)
+    except OverflowError:
+        raise InvalidInputError("rate", rate, "such that exp(-rate * years) is finite") from None
+    lower, upper = discount * max(0.0, sign * (forward - strike)), discount * (forward if sign > 0 else strike)
+    raise PriceOutsideBoundsError(price, lower, upper)

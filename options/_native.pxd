@@ -17,6 +17,7 @@ cdef extern from "native/kernels.h" nogil:
         sl_block call_put[3]
         sl_block greeks[3]
         sl_block call_put_greeks[3]
+        sl_block implied_vol
     const sl_kernels *sl_choose_kernels(const char *name)
 
 

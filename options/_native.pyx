@@ -9,7 +9,9 @@ from cpython.long cimport PyLong_AsDouble, PyLong_Check
 from libc.math cimport INFINITY, isnan
 
 from options._arrays import as_floats, as_signs
-from options.errors import InputTypeError, InvalidInputError, KernelUnavailableError, KindError, NoLimitError, ShapeError
+from options.errors import (InputTypeError, InvalidInputError, KernelUnavailableError, KindError, NoLimitError,
+                            PriceOutsideBoundsError, ShapeError)
+from options._arrays import reject_implied
 from options.results import CallPut, CallPutGreeks, Greeks
 
 cdef const sl_kernels *K = NULL
@@ -289,3 +291,27 @@ def inverse(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, out=None,
 
 def inverse_greeks(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, out=None, int threads=1):
     return european(SL_INVERSE, True, kind, spot, strike, years, vol, rate, dividend, out, threads)
+
+
+# --- implied volatility ---
+
+IMPLIED_NAMES = ("price", "forward", "strike", "years", "rate")
+cdef tuple _implied_names = (*IMPLIED_NAMES, "kind")
+
+
+def implied_vol(kind, price, forward, strike, years, rate=0.0, *, out=None, int threads=1):
+    cdef double value[6]
+    cdef double result
+    cdef int code = kind_code(kind)
+    if code == BOTH:
+        raise KindError(kind)
+    if (code != ARRAY and out is None and as_double(price, &value[0]) and as_double(forward, &value[1])
+            and as_double(strike, &value[2]) and as_double(years, &value[3]) and as_double(rate, &value[4])):
+        value[5] = code
+        run_one(K.implied_vol, value, 6, 1, &result)
+        if isnan(result):
+            reject_implied(code, value[0], value[1], value[2], value[3], value[4])
+        return result
+    signs = kind if code == ARRAY else float(code)
+    return run_elementwise(K.implied_vol, _implied_names, (price, forward, strike, years, rate, signs), 1, out,
+                           threads)[0]

@@ -26,6 +26,7 @@ struct sl_kernels {
     sl_block call_put[SL_MODELS];
     sl_block greeks[SL_MODELS];
     sl_block call_put_greeks[SL_MODELS];
+    sl_block implied_vol; /* in: price, forward, strike, years, rate, sign; out: vol */
 };
 
 extern const struct sl_kernels sl_kernels_baseline;

@@ -140,14 +140,18 @@ SL_INLINE vd v_scale2(vd a, vd n) {
 }
 #endif
 
-/* The rounding error of a*a, given its rounded value: a^2 = sq + v_sq_err(a, sq) exactly. */
-SL_INLINE vd v_sq_err(vd a, vd sq) {
+/* c - a b, rounded once or nearly so: without a fused operation by Dekker's product of Veltkamp's halves. */
+SL_INLINE vd v_residual(vd c, vd a, vd b) {
 #if SL_HAS_FMA
-    return v_fma(a, a, v_neg(sq));
+    return v_fnma(a, b, c);
 #else
-    vd t = a * v_set(134217729.0), hi = t - (t - a), lo = a - hi; /* Veltkamp's split, Dekker's product */
-    return ((hi * hi - sq) + v_set(2.0) * hi * lo) + lo * lo;
+    vd p = a * b, ta = a * v_set(134217729.0), tb = b * v_set(134217729.0);
+    vd ah = ta - (ta - a), bh = tb - (tb - b), al = a - ah, bl = b - bh;
+    vd err = ((ah * bh - p) + ah * bl + al * bh) + al * bl;
+    return (c - p) - err;
 #endif
 }
+/* a^2 - sq, for sq the rounded square. */
+SL_INLINE vd v_sq_err(vd a, vd sq) { return v_neg(v_residual(sq, a, a)); }
 
 #endif

@@ -60,4 +60,36 @@ static const double SL_TAIL_Q[12] = {
     0x1.bd83c20301d79p-21,
 };
 
+/* 1/sqrt(2 pi) - a T(a) = P(a) / Q(a) for a >= 0, T the tail above: minus its slope; error 1.9e-17 */
+static const double SL_SLOPE_P[11] = {
+    0x1.9884533d43650p-2,
+    0x1.281d6da702713p-1,
+    0x1.b11a7a3040dd5p-2,
+    0x1.9cb5052137904p-3,
+    0x1.18deffb57c592p-4,
+    0x1.1bce741a206b1p-6,
+    0x1.ae7aa93a663a2p-9,
+    0x1.e49f40e1334dbp-12,
+    0x1.856f737cdd425p-15,
+    0x1.9761aac256a23p-19,
+    0x1.ad8659201cd41p-24,
+};
+
+/* its denominator */
+static const double SL_SLOPE_Q[13] = {
+    0x1.0000000000000p+0,
+    0x1.59fc9aeb909c3p+1,
+    0x1.b9556f894924dp+1,
+    0x1.6002fa2bb567fp+1,
+    0x1.87fe7959daf96p+0,
+    0x1.41ec8ee366416p-1,
+    0x1.91311d81f16e4p-3,
+    0x1.7fcbb99fb8d7fp-5,
+    0x1.19272b1fc5e57p-7,
+    0x1.35acd883206dap-10,
+    0x1.eb3d366b11743p-14,
+    0x1.fe93b6ccc3a5ep-18,
+    0x1.0d2a2d1672a6bp-22,
+};
+
 #endif

@@ -12,12 +12,14 @@ from options.twin.european import (
     inverse,
     inverse_greeks,
 )
+from options.twin.implied import implied_vol
 
 __all__ = [
     "black76",
     "black76_greeks",
     "black_scholes",
     "greeks",
+    "implied_vol",
     "inverse",
     "inverse_greeks",
     "kernel_name",
