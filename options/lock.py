@@ -24,6 +24,7 @@ HOURS_PER_YEAR: Final = 365.0 * 24.0
 STEPS: Final = 1000  # of the tree: its premium is then below the limit by one part in 4000
 _METHODS: Final = {"crr": 0.0, "black-scholes": 1.0}
 _CHUNK: Final = 1 << 20
+_MOST_SPREAD: Final = 700.0  # of the logarithm: beyond, the option is worth the asset to the last digit
 _ERF: Final = np.vectorize(erf, otypes=[np.float64])
 
 
@@ -42,7 +43,8 @@ def lock_premium(
     years = sheet["hours"] / HOURS_PER_YEAR
     if choice("method", method, _METHODS) == 1.0:
         sheet.demand(sheet["rate"] == 0.0, "rate", 'zero with the method "black-scholes"')
-        half = 0.5 * sheet["vol"] * np.sqrt(np.where(sheet.valid, years, 0.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            half = 0.5 * sheet["vol"] * np.sqrt(np.where(sheet.valid, years, 0.0))
         return sheet.price(_ERF(half * SQRT_HALF))
     sheet.demand(np.full(years.shape, 1 <= steps <= 100_000), "vol", "priced in 1 to 100000 steps")
     with np.errstate(invalid="ignore"):
@@ -63,7 +65,9 @@ def lock_premium(
 def _tree(vol: Array, years: Array, rate: Array, steps: int) -> Array:
     """American call at the money on a unit of the asset, on the recombining tree."""
     step = years / steps
-    move = vol * np.sqrt(step)
+    with np.errstate(over="ignore"):
+        wild = vol * np.sqrt(step) * steps > _MOST_SPREAD
+    move = np.where(wild, 0.0, vol) * np.sqrt(step)
     up, down = np.exp(move), np.exp(-move)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.where(up > down, (np.exp(rate * step) - down) / (up - down), 1.0)
@@ -77,7 +81,7 @@ def _tree(vol: Array, years: Array, rate: Array, steps: int) -> Array:
             exercised = np.exp(move[:, None] * np.arange(-n, n + 1, 2)) - 1.0
             value = np.maximum(value, exercised)
     certain = np.maximum(1.0 - np.exp(-rate * years), 0.0)
-    return np.where(up > down, value[:, 0], certain)
+    return np.where(wild, 1.0, np.where(up > down, value[:, 0], certain))
 
 
 def premium_per_hour(

@@ -20,6 +20,7 @@ from options.exotics.vanilla import vanilla
 _AVERAGES: Final = {"arithmetic": 0.0, "geometric": 1.0}
 _METHODS: Final = {"curran": 0.0, "levy": 1.0}
 _POINTS: Final = 64
+MOST_DEVIATION: Final = 3.0  # of the logarithm over the whole life: the approximations are no good beyond
 _MOST_FIXINGS: Final = 1_000  # the conditional variance is a matrix over the dates
 
 
@@ -72,7 +73,10 @@ def _require(sheet: Sheet, *, geometric: bool) -> None:
     sheet.require("a whole number, zero or more", "fixings")
     sheet.demand(sheet["fixings"] <= _MOST_FIXINGS, "fixings", f"at most {_MOST_FIXINGS}; 0 is continuous")
     sheet.demand(sheet["past_weight"] < 1.0, "past_weight", "below 1")
-    if geometric:
+    if not geometric:
+        fits = sheet["vol"] * np.sqrt(np.abs(sheet["years"])) <= MOST_DEVIATION
+        sheet.demand(fits, "vol", f"at most {MOST_DEVIATION} / sqrt(years): beyond, simulate")
+    else:
         known = (sheet["past_weight"] == 0.0) | (sheet["past_average"] > 0.0)
         sheet.demand(known, "past_average", "above zero")
 

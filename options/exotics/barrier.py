@@ -167,7 +167,9 @@ def _random(terms: _Terms) -> Array:
     knocked_out = np.where(regular, np.where(alive_side, a - c, b - d), np.where(alive_side, a - b + c - d, 0.0))
     untouched = survival(terms.distance, terms.drift, terms.years, terms.vol)
     at_expiry = terms.rebate * np.exp(-terms.rate * terms.years) * untouched
-    at_touch = terms.rebate * discounted_touch(terms.distance, terms.drift, terms.rate, terms.years, terms.vol)
+    at_touch = np.zeros_like(terms.spot)
+    if np.any(terms.rebate > 0.0):
+        at_touch = terms.rebate * discounted_touch(terms.distance, terms.drift, terms.rate, terms.years, terms.vol)
     return np.where(
         terms.knock_in, np.maximum(knocked_in, 0.0) + at_expiry, np.maximum(knocked_out, 0.0) + at_touch
     )

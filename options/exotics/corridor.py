@@ -105,13 +105,11 @@ class Corridor:
             square = self.tilt * self.tilt + 2.0 * rate / (self.vol * self.vol)
             theta = np.sqrt(np.maximum(square, 0.0))
             value = np.where(self.slow, self._exit_images(rate, theta), self._exit_waves(rate, theta))
-            if np.any(square <= 0.0):
-                scale = (np.minimum(self.high, -self.low) / self.vol) ** 2
-                value = np.where(
-                    square <= 0.0,
-                    touch_by_survival(lambda t: self.later(t).survival(), scale, rate, self.years),
-                    value,
-                )
+            rows = (square <= 0.0) & np.isfinite(square)
+            if np.any(rows):
+                part = Corridor(*(x[rows] for x in (self.low, self.high, self.drift, self.years, self.vol)))
+                scale = (np.minimum(part.high, -part.low) / part.vol) ** 2
+                value[rows] = touch_by_survival(lambda t: part.later(t).survival(), scale, rate[rows], part.years)
             return value
 
     def _exit_images(self, rate: Array, theta: Array) -> Array:

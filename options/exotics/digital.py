@@ -55,5 +55,5 @@ def digital(
         value = np.where(sheet["pays"] == 1.0, of_asset, of_cash)
     sheet.require("finite", "rate", "dividend", "cash")
     sheet.require("zero or more", "spot", "strike", "years", "vol")
-    sheet.demand(spot_ + strike_ > 0.0, "spot", "above zero if the strike is zero")
+    sheet.demand((spot_ > 0.0) | (strike_ > 0.0), "spot", "above zero if the strike is zero")
     return sheet.price(value)

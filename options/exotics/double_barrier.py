@@ -99,8 +99,10 @@ def _random(sheet: Sheet) -> Array:
     share = spot * corridor.integral(1.0, start, end)
     cash = strike * corridor.integral(0.0, start, end)
     out = np.maximum(discount * phi * (share - cash), 0.0)
-    knocked_in = np.maximum(_plain(sheet) - out, 0.0) + sheet["rebate"] * discount * corridor.survival()
-    knocked_out = out + sheet["rebate"] * corridor.exit_value(sheet["rate"])
+    knocked_in, knocked_out = np.maximum(_plain(sheet) - out, 0.0), out
+    if np.any(sheet["rebate"] > 0.0):
+        knocked_in = knocked_in + sheet["rebate"] * discount * corridor.survival()
+        knocked_out = knocked_out + sheet["rebate"] * corridor.exit_value(sheet["rate"])
     return np.where(sheet["style"] == 1.0, knocked_in, knocked_out)
 
 

@@ -38,13 +38,14 @@ def discounted_touch(distance: Array, drift: Array, rate: Array, years: Array, v
     """
     square = drift * drift + 2.0 * rate * vol * vol
     value = _closed_touch(distance, drift, rate, years, vol, np.sqrt(np.maximum(square, 0.0)))
-    if np.any(square < 0.0):
+    rows = (square < 0.0) & np.isfinite(square)
+    if np.any(rows):
+        away, trend, spread = distance[rows], drift[rows], vol[rows]
 
         def alive(moment: Array) -> Array:
-            return survival(distance, drift, moment, vol)
+            return survival(away, trend, moment, spread)
 
-        scale = (distance / vol) ** 2
-        value = np.where(square < 0.0, touch_by_survival(alive, scale, rate, years), value)
+        value[rows] = touch_by_survival(alive, (away / spread) ** 2, rate[rows], years[rows])
     return value
 
 
