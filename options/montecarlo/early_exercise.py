@@ -42,12 +42,12 @@ class Rule:
         return moment
 
 
-def fit(states: Array, payoffs: Array, discount: float, degree: int = 3) -> Rule:
+def fit(states: Array, payoffs: Array, discount: float, degree: int = 3, *, least: int = 50) -> Rule:
     """Fits a rule to paths, from the last date backwards: value of going on against a polynomial of the
     state.
 
     `states` and `payoffs` have shape (dates, paths); `discount` is for one interval between dates. Only
-    paths in the money take part, as in the paper.
+    paths in the money take part, as in the paper; a date with fewer than `least` of them never exercises.
     """
     dates = states.shape[0]
     coefficients = np.full((dates - 1, degree + 1), np.nan)
@@ -55,7 +55,7 @@ def fit(states: Array, payoffs: Array, discount: float, degree: int = 3) -> Rule
     for i in range(dates - 2, -1, -1):
         value *= discount
         live = payoffs[i] > 0.0
-        if np.count_nonzero(live) <= 4 * (degree + 1):
+        if np.count_nonzero(live) < least:
             continue
         basis = np.polynomial.polynomial.polyvander(states[i, live], degree)
         coefficients[i] = np.linalg.lstsq(basis, value[live], rcond=None)[0]
