@@ -32,6 +32,13 @@ if TYPE_CHECKING:
         PriceOutsideBoundsError,
         ShapeError,
     )
+    from options.exotics.asian import asian
+    from options.exotics.barrier import barrier
+    from options.exotics.digital import digital
+    from options.exotics.double_barrier import double_barrier
+    from options.exotics.lookback import lookback
+    from options.lock import lock_premium, lock_table, premium_per_hour
+    from options.quoting import quote
     from options.results import CallPut, CallPutGreeks, Greeks
 
 __all__ = [
@@ -46,14 +53,23 @@ __all__ = [
     "OptionsError",
     "PriceOutsideBoundsError",
     "ShapeError",
+    "asian",
+    "barrier",
     "black76",
     "black76_greeks",
     "black_scholes",
+    "digital",
+    "double_barrier",
     "greeks",
     "implied_vol",
     "inverse",
     "inverse_greeks",
     "kernel_name",
+    "lock_premium",
+    "lock_table",
+    "lookback",
+    "premium_per_hour",
+    "quote",
 ]
 
 # Where each public name lives; "kernel" stands for the compiled module or its twin.
@@ -78,6 +94,17 @@ _HOMES = {
         "PriceOutsideBoundsError",
         "ShapeError",
     ),
+    "options.exotics.asian": ("asian",),
+    "options.exotics.barrier": ("barrier",),
+    "options.exotics.digital": ("digital",),
+    "options.exotics.double_barrier": ("double_barrier",),
+    "options.exotics.lookback": ("lookback",),
+    "options.lock": (
+        "lock_premium",
+        "lock_table",
+        "premium_per_hour",
+    ),
+    "options.quoting": ("quote",),
     "options.results": ("CallPut", "CallPutGreeks", "Greeks"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
