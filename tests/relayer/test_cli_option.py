@@ -43,6 +43,7 @@ def smile(tmp_path):
     """Quotes of two expiries, from known slices."""
     path = tmp_path / "smile.csv"
     lines = ["strike,vol,years,forward"]
+    grid = np.linspace(-0.4, 0.4, 9)
     for years, a in ((0.25, 0.01), (0.5, 0.03)):
         slice_ = SVI(a, 0.05, -0.3, 0.02, 0.15)
         grid = np.linspace(-0.4, 0.4, 9)
