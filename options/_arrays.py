@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from options.errors import InputTypeError, InvalidInputError, KindError, PriceOutsideBoundsError
+from options.errors import InputTypeError, InvalidInputError, KindError, PriceOutsideBoundsError, ShapeError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -72,3 +72,21 @@ def reject_implied(sign: int, price: float, forward: float, strike: float, years
         raise InvalidInputError("rate", rate, "such that exp(-rate * years) is finite") from None
     lower, upper = discount * max(0.0, sign * (forward - strike)), discount * (forward if sign > 0 else strike)
     raise PriceOutsideBoundsError(price, lower, upper)
+
+
+def moved_scenarios(spot_moves: Any, vol_moves: Any) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Scenarios as rows of equal length: relative spot moves, vol moves, spot factors and their logarithms.
+
+    A spot that would fall below nothing becomes NaN.
+    """
+    moves, shifts = as_floats("spot_moves", spot_moves), as_floats("vol_moves", vol_moves)
+    if moves.shape != shifts.shape or moves.ndim != 1:
+        try:
+            moves, shifts = np.broadcast_arrays(np.atleast_1d(moves), shifts)
+        except ValueError:
+            raise ShapeError("scenarios do not pair up", (moves.shape, shifts.shape)) from None
+        if moves.ndim != 1:
+            raise ShapeError("scenarios must be one row", (moves.shape, shifts.shape))
+    moves, shifts = np.ascontiguousarray(moves), np.ascontiguousarray(shifts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return moves, shifts, np.where(moves >= -1.0, 1.0 + moves, np.nan), np.log1p(moves)

@@ -10,42 +10,324 @@ def kernel_names() -> tuple[str, ...]: ...
 def use_kernel(name: str) -> str: ...
 def kernel_name() -> str: ...
 @overload
-def black_scholes(kind: Both, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> CallPut[float]: ...
+def black_scholes(
+    kind: Both,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> CallPut[float]: ...
 @overload
-def black_scholes(kind: str | int, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> float: ...
+def black_scholes(
+    kind: str | int,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
 @overload
-def black_scholes(kind: Any, spot: Any, strike: Any, years: Any, vol: Any, rate: Any = 0.0, dividend: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def black_scholes(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
 @overload
-def greeks(kind: Both, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> CallPutGreeks[float]: ...
+def greeks(
+    kind: Both,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> CallPutGreeks[float]: ...
 @overload
-def greeks(kind: str | int, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> Greeks[float]: ...
+def greeks(
+    kind: str | int,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> Greeks[float]: ...
 @overload
-def greeks(kind: Any, spot: Any, strike: Any, years: Any, vol: Any, rate: Any = 0.0, dividend: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def greeks(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
 @overload
-def black76(kind: Both, forward: float, strike: float, years: float, vol: float, rate: float = 0.0, *, out: None = None, threads: int = 1) -> CallPut[float]: ...
+def black76(
+    kind: Both,
+    forward: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> CallPut[float]: ...
 @overload
-def black76(kind: str | int, forward: float, strike: float, years: float, vol: float, rate: float = 0.0, *, out: None = None, threads: int = 1) -> float: ...
+def black76(
+    kind: str | int,
+    forward: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
 @overload
-def black76(kind: Any, forward: Any, strike: Any, years: Any, vol: Any, rate: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def black76(
+    kind: Any,
+    forward: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
 @overload
-def black76_greeks(kind: Both, forward: float, strike: float, years: float, vol: float, rate: float = 0.0, *, out: None = None, threads: int = 1) -> CallPutGreeks[float]: ...
+def black76_greeks(
+    kind: Both,
+    forward: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> CallPutGreeks[float]: ...
 @overload
-def black76_greeks(kind: str | int, forward: float, strike: float, years: float, vol: float, rate: float = 0.0, *, out: None = None, threads: int = 1) -> Greeks[float]: ...
+def black76_greeks(
+    kind: str | int,
+    forward: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> Greeks[float]: ...
 @overload
-def black76_greeks(kind: Any, forward: Any, strike: Any, years: Any, vol: Any, rate: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def black76_greeks(
+    kind: Any,
+    forward: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
 @overload
-def inverse(kind: Both, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> CallPut[float]: ...
+def inverse(
+    kind: Both,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> CallPut[float]: ...
 @overload
-def inverse(kind: str | int, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> float: ...
+def inverse(
+    kind: str | int,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
 @overload
-def inverse(kind: Any, spot: Any, strike: Any, years: Any, vol: Any, rate: Any = 0.0, dividend: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def inverse(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
 @overload
-def inverse_greeks(kind: Both, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> CallPutGreeks[float]: ...
+def inverse_greeks(
+    kind: Both,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> CallPutGreeks[float]: ...
 @overload
-def inverse_greeks(kind: str | int, spot: float, strike: float, years: float, vol: float, rate: float = 0.0, dividend: float = 0.0, *, out: None = None, threads: int = 1) -> Greeks[float]: ...
+def inverse_greeks(
+    kind: str | int,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> Greeks[float]: ...
 @overload
-def inverse_greeks(kind: Any, spot: Any, strike: Any, years: Any, vol: Any, rate: Any = 0.0, dividend: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def inverse_greeks(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
 @overload
-def implied_vol(kind: str | int, price: float, forward: float, strike: float, years: float, rate: float = 0.0, *, out: None = None, threads: int = 1) -> float: ...
+def implied_vol(
+    kind: str | int,
+    price: float,
+    forward: float,
+    strike: float,
+    years: float,
+    rate: float = 0.0,
+    *,
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
 @overload
-def implied_vol(kind: Any, price: Any, forward: Any, strike: Any, years: Any, rate: Any = 0.0, *, out: Out = None, threads: int = 1) -> Any: ...
+def implied_vol(
+    kind: Any,
+    price: Any,
+    forward: Any,
+    strike: Any,
+    years: Any,
+    rate: Any = 0.0,
+    *,
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
+@overload
+def american(
+    kind: str | int,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    precision: str = "fast",
+    out: None = None,
+    threads: int = 1,
+) -> float: ...
+@overload
+def american(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    precision: str = "fast",
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
+@overload
+def american_greeks(
+    kind: str | int,
+    spot: float,
+    strike: float,
+    years: float,
+    vol: float,
+    rate: float = 0.0,
+    dividend: float = 0.0,
+    *,
+    precision: str = "fast",
+    out: None = None,
+    threads: int = 1,
+) -> Greeks[float]: ...
+@overload
+def american_greeks(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    precision: str = "fast",
+    out: Out = None,
+    threads: int = 1,
+) -> Any: ...
+def scenario_grid(
+    kind: Any,
+    spot: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    rate: Any = 0.0,
+    dividend: Any = 0.0,
+    *,
+    spot_moves: Any = 0.0,
+    vol_moves: Any = 0.0,
+    out: Out = None,
+    threads: int = 1,
+) -> FloatArray: ...

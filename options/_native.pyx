@@ -11,7 +11,7 @@ from libc.math cimport INFINITY, isnan
 from options._arrays import as_floats, as_signs
 from options.errors import (InputTypeError, InvalidInputError, KernelUnavailableError, KindError, NoLimitError,
                             PriceOutsideBoundsError, ShapeError)
-from options._arrays import reject_implied
+from options._arrays import moved_scenarios, reject_implied
 from options.results import CallPut, CallPutGreeks, Greeks
 
 cdef const sl_kernels *K = NULL
@@ -80,7 +80,7 @@ cdef int kind_code(object kind) except -9:
     return ARRAY
 
 
-cdef inline void run_one(sl_block block, const double *values, int inputs, int outputs, double *result) noexcept nogil:
+cdef inline void run_one(sl_block block, const double *values, int inputs, int outputs, double *result, int count) noexcept nogil:
     """One option through a block function: its lanes all hold the same option."""
     cdef double lanes[9][8]
     cdef double results[12][8]
@@ -93,7 +93,7 @@ cdef inline void run_one(sl_block block, const double *values, int inputs, int o
         pin[i] = &lanes[i][0]
     for i in range(outputs):
         pout[i] = &results[i][0]
-    block(K.width, <const double *const *>pin, <double *const *>pout)
+    block(count, <const double *const *>pin, <double *const *>pout)
     for i in range(outputs):
         result[i] = results[i][0]
 
@@ -178,7 +178,8 @@ cdef int place(sl_job *job, object array, int k, Views views, tuple shape) excep
     return 0
 
 
-cdef list run_elementwise(sl_block block, tuple names, tuple values, int outputs, object out, int threads):
+cdef list run_elementwise(sl_block block, tuple names, tuple values, int outputs, object out, int threads,
+                          size_t chunk=0):
     cdef sl_job job
     cdef Py_buffer *held[9]
     cdef Views views = Views()
@@ -194,6 +195,8 @@ cdef list run_elementwise(sl_block block, tuple names, tuple values, int outputs
     for i in range(inputs):
         held[i] = views.hold(arrays[i], PyBUF_STRIDED_RO)
     job.block = block
+    job.chunk = chunk
+    job.exact = chunk != 0
     job.inputs = inputs
     job.outputs = outputs
     if not broadcast(&job, held, inputs):
@@ -242,7 +245,7 @@ cdef object european(int model, bint greeks, object kind, object s, object k, ob
             and as_double(t, &value[2]) and as_double(vol, &value[3]) and as_double(r, &value[4])
             and as_double(q, &value[5])):
         value[6] = code
-        run_one(block, value, inputs, outputs, result)
+        run_one(block, value, inputs, outputs, result, K.width)
         for i in range(outputs):
             bad |= isnan(result[i])
         if bad:
@@ -308,10 +311,105 @@ def implied_vol(kind, price, forward, strike, years, rate=0.0, *, out=None, int 
     if (code != ARRAY and out is None and as_double(price, &value[0]) and as_double(forward, &value[1])
             and as_double(strike, &value[2]) and as_double(years, &value[3]) and as_double(rate, &value[4])):
         value[5] = code
-        run_one(K.implied_vol, value, 6, 1, &result)
+        run_one(K.implied_vol, value, 6, 1, &result, K.width)
         if isnan(result):
             reject_implied(code, value[0], value[1], value[2], value[3], value[4])
         return result
     signs = kind if code == ARRAY else float(code)
     return run_elementwise(K.implied_vol, _implied_names, (price, forward, strike, years, rate, signs), 1, out,
                            threads)[0]
+
+
+# --- American options ---
+
+cdef sl_precision precision_code(object precision) except *:
+    cdef sl_precision code
+    if precision == "fast":
+        code = SL_FAST
+    elif precision == "high":
+        code = SL_HIGH
+    else:
+        raise KindError(precision, '"fast" or "high"', "precision")
+    if not sl_build_schemes(code):
+        raise MemoryError
+    return code
+
+
+cdef object american_any(bint greeks, object kind, object s, object k, object t, object vol, object r, object q,
+                         object precision, object out, int threads):
+    cdef double value[7]
+    cdef double result[12]
+    cdef int code = kind_code(kind), level = precision_code(precision), i
+    cdef int outputs = 9 if greeks else 1
+    cdef bint bad = False
+    cdef sl_block block = K.american_greeks[level] if greeks else K.american[level]
+    if code == BOTH:
+        raise KindError(kind)
+    if (code != ARRAY and out is None and as_double(s, &value[0]) and as_double(k, &value[1])
+            and as_double(t, &value[2]) and as_double(vol, &value[3]) and as_double(r, &value[4])
+            and as_double(q, &value[5])):
+        value[6] = code
+        with nogil:
+            run_one(block, value, 7, outputs, result, 1)
+        for i in range(outputs):
+            bad |= isnan(result[i])
+        if bad:
+            reject(_spot_names, value, result, outputs, _fields(greeks, False))
+        return _new(Greeks, [result[i] for i in range(9)]) if greeks else result[0]
+    signs = kind if code == ARRAY else float(code)
+    results = run_elementwise(block, _spot_kind_names, (s, k, t, vol, r, q, signs), outputs, out, threads, 64)
+    return Greeks(*results) if greeks else results[0]
+
+
+def american(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, precision="fast", out=None, int threads=1):
+    return american_any(False, kind, spot, strike, years, vol, rate, dividend, precision, out, threads)
+
+
+def american_greeks(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, precision="fast", out=None,
+                    int threads=1):
+    return american_any(True, kind, spot, strike, years, vol, rate, dividend, precision, out, threads)
+
+
+# --- scenarios ---
+
+cdef void grid_work(void *context, size_t block) noexcept nogil:
+    K.scenarios(<const sl_grid *>context, block)
+
+
+def scenario_grid(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, spot_moves=0.0, vol_moves=0.0, out=None,
+                  int threads=1):
+    cdef sl_grid grid
+    cdef Views views = Views()
+    cdef Py_buffer *view
+    cdef int i, code = kind_code(kind)
+    cdef size_t count = 1, length
+    cdef tuple names = _spot_kind_names
+    if code == BOTH:
+        raise KindError(kind)
+    cdef list arrays = [as_floats(names[i], x) for i, x in enumerate((spot, strike, years, vol, rate, dividend))]
+    arrays.append(as_signs(kind if code == ARRAY else float(code)))
+    for i in range(7):
+        if not arrays[i].flags.c_contiguous:
+            arrays[i] = np.ascontiguousarray(arrays[i])
+        view = views.hold(arrays[i], PyBUF_STRIDED_RO)
+        length = 1 if view.ndim == 0 else view.shape[0]
+        if view.ndim > 1 or (length != 1 and count != 1 and length != count):
+            raise ShapeError("options must be one row", tuple(a.shape for a in arrays))
+        if length != 1:
+            count = length
+        grid.input[i] = <const double *>view.buf
+        grid.step[i] = length != 1
+    moves, shifts, factors, logs = moved_scenarios(spot_moves, vol_moves)
+    grid.options = count
+    grid.scenarios = len(factors)
+    grid.factor = <const double *>views.hold(factors, PyBUF_STRIDED_RO).buf
+    grid.log_factor = <const double *>views.hold(logs, PyBUF_STRIDED_RO).buf
+    grid.shift = <const double *>views.hold(shifts, PyBUF_STRIDED_RO).buf
+    shape = (grid.scenarios, count)
+    result = np.empty(shape) if out is None else out
+    cdef sl_job holder
+    place(&holder, result, 0, views, shape)
+    grid.out = holder.out[0]
+    with nogil:
+        sl_parallel(grid_work, &grid, (count + SL_GRID_BLOCK - 1) // SL_GRID_BLOCK, threads)
+    return result

@@ -30,12 +30,15 @@ class InputTypeError(OptionsError, TypeError):
 
 
 class KindError(OptionsError, ValueError):
-    """The kind names no option."""
+    """A word, or a sign, is none of those the argument takes."""
 
-    def __init__(self, kind: object, allowed: str = '"call" or "put", or an array of +1 and -1') -> None:
+    def __init__(
+        self, kind: object, allowed: str = '"call" or "put", or an array of +1 and -1', argument: str = "kind"
+    ) -> None:
         self.kind = kind
         self.allowed = allowed
-        super().__init__(f"kind is {kind!r}: it must be {allowed}")
+        self.argument = argument
+        super().__init__(f"{argument} is {kind!r}: it must be {allowed}")
 
 
 class ShapeError(OptionsError, ValueError):

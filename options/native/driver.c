@@ -95,7 +95,8 @@ static void run_chunk(void *context, size_t chunk) {
     double out_buffer[SL_MAX_OUTPUTS][BLOCK] __attribute__((aligned(64)));
     const double *in[SL_MAX_INPUTS] = {0};
     double *out[SL_MAX_OUTPUTS] = {0};
-    size_t at = chunk * CHUNK, end = at + CHUNK < job->count ? at + CHUNK : job->count;
+    size_t length = job->chunk ? job->chunk : CHUNK, at = chunk * length;
+    size_t end = at + length < job->count ? at + length : job->count;
     for (int k = 0; k < job->inputs; k++) {
         if (job->input[k].layout != SL_CONSTANT) continue;
         size_t fill = end - at < BLOCK ? (end - at + SL_PAD - 1) / SL_PAD * SL_PAD : BLOCK;
@@ -104,7 +105,8 @@ static void run_chunk(void *context, size_t chunk) {
     }
     while (at < end) {
         size_t n = end - at < BLOCK ? end - at : BLOCK, whole = n / SL_PAD * SL_PAD, padded = n;
-        if (whole) n = padded = whole;
+        if (job->exact) padded = n;
+        else if (whole) n = padded = whole;
         else padded = SL_PAD;
         for (int k = 0; k < job->inputs; k++) {
             const struct sl_input *input = &job->input[k];
@@ -126,6 +128,6 @@ static void run_chunk(void *context, size_t chunk) {
 }
 
 void sl_run(const struct sl_job *job, int threads) {
-    size_t chunks = (job->count + CHUNK - 1) / CHUNK;
+    size_t length = job->chunk ? job->chunk : CHUNK, chunks = (job->count + length - 1) / length;
     sl_parallel(run_chunk, (void *)job, chunks, threads);
 }

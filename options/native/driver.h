@@ -23,6 +23,8 @@ struct sl_job {
     size_t shape[SL_MAX_DIMS];
     size_t count; /* product of the shape */
     struct sl_input input[SL_MAX_INPUTS];
+    size_t chunk; /* elements a thread takes at a time; 0 for the default */
+    int exact;    /* the block function takes any number of elements, none to be wasted on padding */
     double *out[SL_MAX_OUTPUTS]; /* contiguous, in C order, count elements each */
 };
 

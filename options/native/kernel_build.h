@@ -1,6 +1,8 @@
 /* The body of one build of the kernel: included by kernel_<isa>.c after it has set SL_ISA and its target. */
+#include "american.h"
 #include "european.h"
 #include "implied.h"
+#include "scenario.h"
 
 const struct sl_kernels SL_TABLE = {
     .name = SL_NAME,
@@ -9,5 +11,8 @@ const struct sl_kernels SL_TABLE = {
     .call_put = SL_EUROPEAN_TABLE(call_put),
     .greeks = SL_EUROPEAN_TABLE(greeks),
     .call_put_greeks = SL_EUROPEAN_TABLE(call_put_greeks),
+    .american = {american_fast, american_high},
+    .american_greeks = {american_greeks_fast, american_greeks_high},
+    .scenarios = scenario_block,
     .implied_vol = implied_block,
 };

@@ -18,6 +18,17 @@ enum sl_greek {
     SL_PRICE, SL_DELTA, SL_GAMMA, SL_VEGA, SL_THETA, SL_RHO, SL_VANNA, SL_VOLGA, SL_CHARM, SL_GREEKS
 };
 
+#define SL_GRID_BLOCK 256
+
+/* Options down, scenarios across; step is 1 where an input varies by option, 0 where it is one value. */
+struct sl_grid {
+    const double *input[7]; /* spot, strike, years, vol, rate, dividend, sign */
+    size_t step[7];
+    size_t options, scenarios;
+    const double *factor, *log_factor, *shift; /* [scenarios]: spot times factor, vol plus shift, not below 0 */
+    double *out;                               /* [scenarios][options] */
+};
+
 struct sl_kernels {
     const char *name;
     int width;
@@ -26,6 +37,8 @@ struct sl_kernels {
     sl_block call_put[SL_MODELS];
     sl_block greeks[SL_MODELS];
     sl_block call_put_greeks[SL_MODELS];
+    void (*scenarios)(const struct sl_grid *grid, size_t block);
+    sl_block american[2], american_greeks[2]; /* fast and high; any number of elements; inputs as price */
     sl_block implied_vol; /* in: price, forward, strike, years, rate, sign; out: vol */
 };
 
@@ -43,5 +56,8 @@ const struct sl_kernels *sl_choose_kernels(const char *name);
  * sign is +1 or -1; out takes SL_GREEKS values, all NaN when the input is outside the model. */
 void sl_european_edge(enum sl_model model, double sign, double s, double k, double t, double vol, double r,
                       double q, double *out);
+
+/* American options at the edges: no time, no volatility, no spot or strike; out as above. */
+void sl_american_edge(double sign, double s, double k, double t, double vol, double r, double q, double *out);
 
 #endif

@@ -4,6 +4,7 @@ It shares no numerical code with the kernel. Every test runs on both; how far th
 docs/options/.
 """
 
+from options.twin.american import american, american_greeks
 from options.twin.european import (
     black76,
     black76_greeks,
@@ -13,8 +14,11 @@ from options.twin.european import (
     inverse_greeks,
 )
 from options.twin.implied import implied_vol
+from options.twin.scenario import scenario_grid
 
 __all__ = [
+    "american",
+    "american_greeks",
     "black76",
     "black76_greeks",
     "black_scholes",
@@ -23,6 +27,7 @@ __all__ = [
     "inverse",
     "inverse_greeks",
     "kernel_name",
+    "scenario_grid",
 ]
 
 

@@ -61,14 +61,14 @@ def over_arrays(point: Point, names: Sequence[str], values: Sequence[Any], outpu
     except ValueError:
         raise ShapeError("arguments do not broadcast", tuple(a.shape for a in arrays)) from None
     shape = spread[0].shape
-    results = [np.empty(shape) for _ in range(outputs)] if out is None else _given(out, outputs, shape)
+    results = [np.empty(shape) for _ in range(outputs)] if out is None else given_outputs(out, outputs, shape)
     found = [point(*(float(v) for v in row)) for row in zip(*(a.flat for a in spread), strict=True)]
     for i, result in enumerate(results):
         result[...] = np.reshape([row[i] for row in found], shape)
     return results
 
 
-def _given(out: Any, outputs: int, shape: tuple[int, ...]) -> list[Any]:
+def given_outputs(out: Any, outputs: int, shape: tuple[int, ...]) -> list[Any]:
     arrays = [out] if outputs == 1 and not isinstance(out, tuple | list) else list(out)
     if len(arrays) != outputs:
         raise ShapeError("out needs one array for each result", ((len(arrays),), (outputs,)))
@@ -82,4 +82,4 @@ def _given(out: Any, outputs: int, shape: tuple[int, ...]) -> list[Any]:
     return arrays
 
 
-__all__ = ["BOTH", "as_float", "is_scalar", "kind_code", "over_arrays", "reject"]
+__all__ = ["BOTH", "as_float", "given_outputs", "is_scalar", "kind_code", "over_arrays", "reject"]

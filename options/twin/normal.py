@@ -34,4 +34,6 @@ def log_ratio(s: float, k: float) -> float:
     """log(s/k) without the rounding of s/k when they are near; s and k positive."""
     if 0.5 * k < s < 2.0 * k:
         return log1p((s - k) / k)
+    if 1e-290 < s / k < 1e290:
+        return log(s / k)
     return log(s) - log(k)
