@@ -104,7 +104,7 @@ class Anvil(NodeProcess):
     async def ready(self) -> bool:
         """Whether the node answers with its chain id."""
         try:
-            found = await JsonRpc(self.name, self.url).call("eth_chainId", within=5)
+            found = await JsonRpc(self.name, self.url).call("eth_chainId", within=2)
         except NodeError:
             return False
         return int(found, 16) == self.chain_id
@@ -116,12 +116,14 @@ class Anvil(NodeProcess):
             await self.set_time(None)
 
     async def kill(self) -> None:
-        """End the process at once. What the chain holds is saved first: other nodes keep it on disk always."""
-        if self.pid is not None:
-            await self._save()
+        """End the process at once. Its chain is saved first, as other nodes have theirs on disk."""
+        self.resume()
+        await self._save()
         await super().kill()
 
     async def _save(self) -> None:
+        if self.pid is None:
+            return
         try:
             dump = await self.rpc("anvil_dumpState", True, within=10)
         except NodeError:

@@ -93,7 +93,7 @@ class Bitcoind(NodeProcess):
     async def ready(self) -> bool:
         """Whether the node answers and has its wallet."""
         try:
-            await JsonRpc(self.name, self.url).call("getblockchaininfo", within=5)
+            await JsonRpc(self.name, self.url).call("getblockchaininfo", within=2)
         except NodeError:
             return False
         return True

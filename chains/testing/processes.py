@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ STOP_TIMEOUT = 20.0  # from SIGTERM to SIGKILL: a UTXO node flushes its database
 POLL = 0.02
 
 ATTEMPTS = 3  # another process may take a free port between our look and the node's bind
+PORT_TAKEN = re.compile(r"already in use|binding rpc on address", re.IGNORECASE)
 LOG_TAIL = 20  # lines
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -101,7 +103,7 @@ class NodeProcess(ABC):
                 await self._wait_ready()
             except NodeFailed:
                 await self.kill()
-                if self._fixed_port or attempt == ATTEMPTS - 1 or "in use" not in self.tail().lower():
+                if self._fixed_port or attempt == ATTEMPTS - 1 or not PORT_TAKEN.search(self.tail()):
                     raise
             except BaseException:
                 await self.kill()
