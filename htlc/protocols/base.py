@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 
 from chains.legs import Leg
 from chains.port import LegFacts
+from htlc.errors import UnsafeLadder
 from htlc.terms import Terms
 
 # --- time and guards -------------------------------------------------------------------------------------
@@ -87,6 +88,26 @@ class Guards:
         """L + F + F + A: from a deadline on the first chain to the one on the second that must follow it."""
         parts = self.settle(first) + self.reach(second)
         return self.joint.get(f"span:{first}:{second}", parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rule of a ladder: `deadline` is at least `gap` seconds after the time `after` (None: after now). alive:
+    the promised life of the deal comes on top."""
+
+    rule: str
+    deadline: str
+    after: str | None
+    gap: int
+    alive: bool = False
+
+    def needed(self, times: Mapping[str, int], now: int) -> int:
+        return (now if self.after is None else times[self.after]) + self.gap
+
+    def check(self, times: Mapping[str, int], now: int) -> None:
+        """Raise UnsafeLadder unless the times keep this rule for a deal that starts at `now`."""
+        if times[self.deadline] < self.needed(times, now):
+            raise UnsafeLadder(self.rule, self.deadline, self.needed(times, now), times[self.deadline])
 
 
 # --- facts and view --------------------------------------------------------------------------------------
@@ -178,7 +199,8 @@ class Stance:
 
     role: ours. secrets: our own preimages by hash. consents_given: (leg, path) we signed releases for and gave
     away. consents_held: (leg, path) for which we hold the other party's signature. limited: restored from seed or
-    backup: never funds, never reveals first, never signs.
+    backup: never funds, never reveals first, never signs. exposed: hashes of our own secrets that a transaction we
+    signed shows, whether or not it was ever seen: no vow of silence is possible any more.
     """
 
     role: str
@@ -188,6 +210,7 @@ class Stance:
     consents_given: frozenset[tuple[str, str]] = frozenset()
     consents_held: frozenset[tuple[str, str]] = frozenset()
     limited: bool = False
+    exposed: frozenset[bytes] = frozenset()
 
 
 # --- actions ---------------------------------------------------------------------------------------------
@@ -260,8 +283,18 @@ class Step:
 class DealProtocol(Protocol):
     """One protocol: a module-level object in its module, listed in `htlc.protocols.PROTOCOLS`."""
 
-    name: str
-    roles: tuple[str, str]  # proposer-first: the role that funds first comes first
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def roles(self) -> tuple[str, str]:
+        """The role that funds first, and so proposes, comes first."""
+        ...
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Names of the deadlines, in the order they must have."""
+        ...
 
     def secrets(self, role: str) -> tuple[str, ...]:
         """Labels of the secrets whose hashes a role contributes ("a", "e", "s")."""
@@ -291,6 +324,10 @@ class DealProtocol(Protocol):
 
     def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
         """(role, key label) of the path's other signers, in the path's order."""
+        ...
+
+    def lines(self, role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
+        """The rules of the ladder that protect a role. chains: name by leg."""
         ...
 
     def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:

@@ -1,0 +1,208 @@
+"""Atomic swap: the initiator, who holds the secret s, pays leg x for the participant's leg y.
+
+I funds x under H(s); P, once x is final, funds y under the same hash with an earlier refund; I claims y and so
+shows s; P claims x with it. (T. Nolan, "Alt chains and atomic transfers", 2013; Herlihy, PODC 2018.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chains.legs import Leg
+from htlc.protocols import rules
+from htlc.protocols.base import (
+    Absent,
+    Action,
+    Close,
+    Facts,
+    Flight,
+    Guards,
+    Line,
+    Now,
+    Spent,
+    Stance,
+    Step,
+    View,
+)
+from htlc.protocols.rules import Case, Window
+from htlc.protocols.table import LegRow, PathRow, Table
+from htlc.terms import Terms
+
+INITIATOR = "initiator"
+PARTICIPANT = "participant"
+X, Y = "x", "y"
+SECRET = (INITIATOR, "s")
+CLAIM, REFUND = "claim", "refund"
+
+TABLE = Table(
+    name="swap",
+    roles=(INITIATOR, PARTICIPANT),
+    legs=(
+        LegRow(
+            X,
+            INITIATOR,
+            (
+                PathRow(CLAIM, to=(PARTICIPANT, "x.to"), hashes=(SECRET,)),
+                PathRow(REFUND, to=(INITIATOR, "x.to"), timed=True),
+            ),
+        ),
+        LegRow(
+            Y,
+            PARTICIPANT,
+            (
+                PathRow(CLAIM, to=(INITIATOR, "y.to"), hashes=(SECRET,)),
+                PathRow(REFUND, to=(PARTICIPANT, "y.to"), timed=True),
+            ),
+        ),
+    ),
+    times=(Y, X),
+    options={},
+)
+
+
+# --- the ladder ------------------------------------------------------------------------------------------
+
+
+def lines(role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
+    """The rules of the ladder that protect `role`. chains: name by leg. Now is when the initiator may fund."""
+    x, y = chains[X], chains[Y]
+    setup = Line("two fundings and the initiator's claim", Y, None, guards.setup(x, y) + guards.reach(y))
+    if role == INITIATOR:
+        return (setup,)
+    into_y = guards.chains[x].final + guards.chains[y].include
+    undone = guards.outage + guards.chains[y].final
+    after = 2 * guards.outage
+    return (
+        setup,
+        Line("the participant's claim after its funding", X, None, into_y + undone + after + guards.cross(y, x)),
+        Line("the participant's claim after the refund of y", X, Y, after + guards.span(y, x)),
+    )
+
+
+def window_x(case: Case) -> Window:
+    """Later than this, the participant could no longer fund y for the initiator to claim in time."""
+    include = case.guard(X).include
+    start = case.terms.times[Y] - case.reach(Y) - case.guards.setup(case.chain(X), case.chain(Y))
+    return Window(start, start + include)
+
+
+def window_y(case: Case) -> Window:
+    """y is in a block while the initiator can still wait for its depth and claim; and it is in, or cancelled and
+    final, at t with t + R + F_Y + R + F_X + A_X <= Tx, where cancelling takes R + F_Y itself."""
+    useful = case.terms.times[Y] - case.reach(Y) - case.guard(Y).reorg
+    undone = case.guards.outage + case.guard(Y).final
+    after = 2 * case.guards.outage + case.guards.cross(case.chain(Y), case.chain(X))
+    cancel = min(useful, case.terms.times[X] - after - undone)
+    return Window(cancel - case.guard(Y).include, cancel)
+
+
+# --- the rules -------------------------------------------------------------------------------------------
+
+
+def plan_initiator(case: Case) -> tuple[Action, ...]:
+    shown = case.known(*SECRET)
+    found = rules.actions(
+        rules.fund(case, X, window_x(case), ready=not shown, lost=shown),
+        rules.claim(case, Y, CLAIM, SECRET) or rules.reveal(case, Y, CLAIM, SECRET, SECRET),
+        rules.refund(case, X, rules.race(case, X, shown)),
+    )
+    if not found and rules.ours_over(case, X, window_x(case), shown) and rules.theirs_over(case, Y, shown):
+        return (Close(verdict(case.view, closing=True) or "unfunded"),)
+    return found
+
+
+def plan_participant(case: Case) -> tuple[Action, ...]:
+    shown = case.known(*SECRET)
+    lost = shown or isinstance(case.view.legs[X], Spent) or _reorganised(case)
+    found = rules.actions(
+        rules.claim(case, X, CLAIM, SECRET),
+        rules.fund(case, Y, window_y(case), ready=case.final(X), lost=lost),
+        rules.refund(case, Y, rules.race(case, Y, shown) or _refund_deadline(case)),
+    )
+    over = rules.ours_over(case, Y, window_y(case), shown or isinstance(case.view.legs[X], Spent))
+    if not found and over and rules.theirs_over(case, X, shown):
+        return (Close(verdict(case.view, closing=True) or "unfunded"),)
+    return found
+
+
+def _reorganised(case: Case) -> bool:
+    """x was final when we funded y, and is gone: a funding of ours that is still on its way must be stopped."""
+    return isinstance(case.view.legs[X], Absent) and case.flight(Y) is not Flight.NONE
+
+
+def _refund_deadline(case: Case) -> int:
+    """The refund of y, or the claim that beats it, is final while x can still be claimed after an outage."""
+    return case.terms.times[X] - case.reach(X) - case.guards.outage - case.guard(Y).reorg
+
+
+def verdict(view: View, closing: bool = False) -> str | None:
+    """swapped: both claimed. refunded: all that was funded went back. forfeited: one was claimed and the other
+    refunded, so somebody missed a deadline. None while legs stand, unless we are `closing` over one that the other
+    party leaves lying."""
+    paths = {leg: path for leg, state in view.legs.items() if (path := rules.mined_path(state))}
+    standing = len([1 for state in view.legs.values() if rules.stands(state)]) > 0
+    taken = [leg for leg, path in paths.items() if path == CLAIM]
+    if len(taken) == 2:
+        return "swapped"
+    if taken and (len(paths) == 2 or (closing and not standing)):
+        return "forfeited"
+    if taken or not paths:
+        return None
+    return None if standing and not closing else "refunded"
+
+
+# --- the protocol ----------------------------------------------------------------------------------------
+
+
+class Swap:
+    """The swap as a `DealProtocol`. Without state: everything is in its arguments."""
+
+    name = TABLE.name
+    roles = TABLE.roles
+    times = TABLE.times
+
+    def secrets(self, role: str) -> tuple[str, ...]:
+        return TABLE.secrets(role)
+
+    def keys(self, role: str) -> Mapping[str, str]:
+        return TABLE.keys(role)
+
+    def funder(self, leg: str) -> str:
+        return TABLE.leg(leg).funder
+
+    def validate(self, terms: Terms) -> None:
+        TABLE.validate(terms)
+
+    def legs(self, terms: Terms) -> dict[str, Leg]:
+        return TABLE.build(terms)
+
+    def recipient_key(self, leg: str, path: str) -> tuple[str, str]:
+        return TABLE.leg(leg).path(path).to
+
+    def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
+        return TABLE.leg(leg).path(path).signers
+
+    def lines(self, role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
+        return lines(role, chains, guards)
+
+    def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
+        for line in lines(role, {name: leg.chain for name, leg in terms.legs.items()}, guards):
+            line.check(terms.times, now)
+
+    def derive(self, terms: Terms, facts: Facts) -> View:
+        return rules.derive(terms, facts)
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Action, ...]:
+        case = Case(terms, view, stance, now, guards)
+        return plan_initiator(case) if stance.role == INITIATOR else plan_participant(case)
+
+    def outcome(self, terms: Terms, view: View) -> str | None:
+        return verdict(view)
+
+    def explain(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Step, ...]:
+        from htlc.protocols import words  # it reads this module's names
+
+        return words.swap(Case(terms, view, stance, now, guards))
+
+
+SWAP = Swap()
