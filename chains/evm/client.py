@@ -26,8 +26,7 @@ class Client:
     """A connection that survives its node's restarts.
 
     `call` gives the result of a request. A transport failure or a passing error is tried again with growing,
-    jittered pauses until `patience` seconds have gone by; then it raises ChainUnavailable. `losses` counts the
-    connections lost so far: whoever subscribed on one must do so again on the next.
+    jittered pauses until `patience` seconds have gone by; then it raises ChainUnavailable.
     """
 
     def __init__(self, name: str, url: str, timeout: float, patience: float) -> None:
@@ -35,7 +34,6 @@ class Client:
         self.url = url
         self.timeout = timeout
         self.patience = patience
-        self.losses = 0
         self.w3: AsyncWeb3[Any] | None = None
         self._transport: Transport | None = None
 
@@ -50,13 +48,9 @@ class Client:
         if transport is not None:
             await transport.disconnect()
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
-        """Have `on_event` called when a block comes. One try; False where that can't be had."""
-        try:
-            return self._transport is not None and await self._transport.subscribe(on_event)
-        except TransportFailed:
-            self.losses += 1
-            return False
+    def on_block(self, announced: Callable[[], None]) -> bool:
+        """Have `announced` called when the node announces a block; False where it can't (HTTP)."""
+        return self._transport is not None and self._transport.on_block(announced)
 
     async def call(self, method: str, *params: Any) -> Any:
         """The result of one request. Raises RpcError (Reverted for a simulation), ChainUnavailable."""
@@ -78,7 +72,6 @@ class Client:
         try:
             answer: Any = await self._transport.make_request(method, list(params))  # type: ignore[arg-type]
         except TransportFailed as failure:
-            self.losses += 1
             return str(failure), None
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
             return "the answer is not JSON-RPC", None

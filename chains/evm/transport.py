@@ -29,8 +29,9 @@ class Transport(Protocol):
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse: ...
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
-        """Call back whenever the node announces a block. False where this transport can't."""
+    def on_block(self, announced: Callable[[], None]) -> bool:
+        """Have `announced` called when the node announces a block, and when a connection ends. False where this
+        transport can't; it is a hint in any case, never the only way to learn of a block."""
         ...
 
     async def disconnect(self) -> None: ...
@@ -53,7 +54,7 @@ class HttpTransport(AsyncHTTPProvider):
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise TransportFailed(_words(error)) from error
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
+    def on_block(self, announced: Callable[[], None]) -> bool:
         return False
 
     async def disconnect(self) -> None:
@@ -72,7 +73,7 @@ class SocketTransport(AsyncJSONBaseProvider):
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._listener: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[RPCResponse]] = {}
-        self._on_event: Callable[[], None] = lambda: None
+        self._announced: Callable[[], None] = lambda: None
         self._connecting = asyncio.Lock()
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -94,11 +95,9 @@ class SocketTransport(AsyncJSONBaseProvider):
         finally:
             self._waiting.pop(number, None)
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
-        """Subscribe to new heads on the connection that stands now; a later one needs a new subscription."""
-        self._on_event = on_event
-        answer = await self.make_request(RPCEndpoint("eth_subscribe"), ["newHeads"])
-        return "error" not in answer
+    def on_block(self, announced: Callable[[], None]) -> bool:
+        self._announced = announced
+        return True
 
     async def disconnect(self) -> None:
         await self._drop()
@@ -115,6 +114,8 @@ class SocketTransport(AsyncJSONBaseProvider):
                     self.url, heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE
                 )
                 self._listener = asyncio.create_task(self._read(self._socket))
+                request = self.form_request(RPCEndpoint("eth_subscribe"), ["newHeads"])
+                await self._socket.send_bytes(self.encode_rpc_dict(request))  # its answer is of no interest
             return self._socket
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -129,13 +130,13 @@ class SocketTransport(AsyncJSONBaseProvider):
             if self._socket is socket:
                 self._socket = None
                 self._fail(reason)
-            self._on_event()  # whoever waits for a block finds out by asking
+            self._announced()  # whoever waits for a block finds out by asking
 
     def _take(self, message: Any) -> None:
         if not isinstance(message, dict):
             return
         if message.get("method") == "eth_subscription":
-            self._on_event()
+            self._announced()
             return
         future = self._waiting.get(message.get("id", -1))
         if future is not None and not future.done():
@@ -148,7 +149,7 @@ class SocketTransport(AsyncJSONBaseProvider):
 
     async def _drop(self) -> None:
         socket, self._socket = self._socket, None
-        reader, self._listener = self._reader, None
+        listener, self._listener = self._listener, None
         self._fail("the connection was dropped")
         if listener is not None and listener is not asyncio.current_task():
             listener.cancel()
