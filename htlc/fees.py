@@ -86,8 +86,8 @@ def fee_cap(policy: FeePolicy, purpose: Purpose, deadline: int | None, value: in
     """The most a transaction may cost: what it saves where a leg is at stake, else a share of that."""
     if value is None:
         return policy.cap
-    at_stake = purpose in (Purpose.CLAIM, Purpose.CANCEL) or (purpose is Purpose.REFUND and deadline is not
-    None) return value if at_stake else value * policy.share_permille // PERMILLE
+    at_stake = purpose in (Purpose.CLAIM, Purpose.CANCEL) or (purpose is Purpose.REFUND and deadline is not None)
+    return value if at_stake else value * policy.share_permille // PERMILLE
 
 
 def _wanted(
