@@ -52,6 +52,7 @@ class EvmChain:
         self._looking = asyncio.Lock()
         self._block = asyncio.Event()  # set, and replaced, when the node announces a block
         self._announces = False
+        self._vetted = ""  # the block at which the node was last asked for its chain id
 
     # --- legs
 
@@ -126,10 +127,10 @@ class EvmChain:
     async def look(self) -> Snapshot:
         """Raises ChainUnavailable, StaleTip, WrongNetwork, RpcError."""
         async with self._looking:
-            before = self._follower.tip
             tip = await self._follower.advance()
-            if tip != before:
+            if tip.hash != self._vetted:
                 await check_network(self.client, self.settings.chain_id)
+                self._vetted = tip.hash
             self._check_age(tip)
             return Snapshot(Tip(tip.height, tip.hash, tip.stamp, tip.stamp), self._follower.facts())
 

@@ -85,7 +85,7 @@ class EvmSettings(_Strict):
     min_tip: Annotated[int, Field(ge=0)] = GWEI // 100
     poll: Positive | None = None
     timeout: Positive = 10.0
-    patience: Positive = 15.0
+    patience: Positive = 5.0
     log_range: Annotated[int, Field(ge=1)] = 10_000
 
     @field_validator("factory")

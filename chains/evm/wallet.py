@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from chains.errors import AccountBusy, FeeAboveCap, InsufficientFunds, NothingToSpend, WouldFail
 from chains.evm import vaults
@@ -24,10 +23,11 @@ from chains.evm.transaction import Transaction, claimed, read_transaction
 from chains.legs import NATIVE, Leg
 from chains.port import Key, SignedTx
 
-# Gas is estimated, never assumed, and the limit leaves room for what may change before the transaction is mined: a
-# recipient's account that must be created (25,000), a token's slot that must be. What is not used is not paid.
-MARGIN = (6, 5)
-SPEND_MARGIN = 45_000
+# Gas is estimated, never assumed. The limit leaves room for what may change before the transaction is mined, such
+# as the recipient's balance of a token that must be written anew (17,100); what is not used is not paid. Where cap
+# or purse leave less, the least margin will do.
+MARGIN = 20_000
+LEAST_MARGIN = (103, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,26 +214,21 @@ class EvmWallet:
                 raise WouldFail(self._chain, f"there is code at {account}")
 
     async def _gas(self, call: _Call) -> int:
-        """The gas limit: what the node estimates at its best block, with the margin."""
+        """What the node estimates at its best block. Raises WouldFail."""
         try:
-            estimate = int(await self._client.call("eth_estimateGas", self._request(call), "latest"), 16)
+            return int(await self._client.call("eth_estimateGas", self._request(call), "latest"), 16)
         except Reverted as error:
             raise WouldFail(self._chain, words_of(error)) from error
-        return -(-estimate * MARGIN[0] // MARGIN[1])
 
     async def _simulate(self, call: _Call, vault: str) -> int:
-        """The gas limit of a spend that succeeds at the best block. Raises NothingToSpend, WouldFail."""
+        """The gas of a spend that succeeds at the best block. Raises NothingToSpend, WouldFail."""
         try:
             await self._client.call("eth_call", self._request(call), "latest")
-            estimate = int(await self._client.call("eth_estimateGas", self._request(call), "latest"), 16)
         except Reverted as error:
-            self._explain(error, vault)
-        return max(estimate * MARGIN[0] // MARGIN[1], estimate + SPEND_MARGIN)
-
-    def _explain(self, error: Reverted, vault: str) -> NoReturn:
-        if is_empty(error):
-            raise NothingToSpend(self._chain, vault) from error
-        raise WouldFail(self._chain, words_of(error)) from error
+            if is_empty(error):
+                raise NothingToSpend(self._chain, vault) from error
+            raise WouldFail(self._chain, words_of(error)) from error
+        return await self._gas(call)
 
     def _request(self, call: _Call) -> dict[str, str]:
         value, data = hex(call.value), "0x" + call.data.hex()
@@ -254,12 +249,22 @@ class EvmWallet:
         old = [read_transaction(tx) for tx in beaten if tx is not None]
         price = max([price, *(bumped(tx.price) for tx in old)])
         tip = max([market.tip(price), *(bumped(tx.tip) for tx in old)])
-        if cap is not None and gas * price > cap:
-            raise FeeAboveCap(self._chain, gas * price, cap)
-        await self._need(NATIVE, call.value + gas * price, held)
+        limit = await self._limit(gas, price, call.value, cap, held)
         chain_id = self._settings.chain_id
-        transaction = Transaction(chain_id, nonce, min(tip, price), price, gas, call.to, call.value, call.data)
+        transaction = Transaction(chain_id, nonce, min(tip, price), price, limit, call.to, call.value, call.data)
         return transaction.sign(self._chain, self.address, self._account.secret)
+
+    async def _limit(self, gas: int, price: int, value: int, cap: int | None, held: Reserves) -> int:
+        """The gas limit: with the margin, or what cap and purse leave of it. Raises FeeAboveCap,
+        InsufficientFunds."""
+        least = -(-gas * LEAST_MARGIN[0] // LEAST_MARGIN[1])
+        if cap is not None and least * price > cap:
+            raise FeeAboveCap(self._chain, least * price, cap)
+        purse = await self._balance(NATIVE, self.address) - held.native
+        if value + least * price > purse:
+            raise InsufficientFunds(self._chain, NATIVE, value + least * price, max(purse, 0))
+        affordable = purse - value if cap is None else min(cap, purse - value)
+        return min(gas + MARGIN, affordable // price)
 
 
 def _payment(leg: Leg, vault: str) -> _Call:
