@@ -171,7 +171,9 @@ def load(path: Path, passphrase: str) -> Seed:
 
 
 def _stretch(passphrase: str, salt: bytes, n: int) -> bytes:
-    return Scrypt(salt=salt, length=32, n=n, r=SCRYPT_R, p=SCRYPT_P).derive(passphrase.encode(errors="surrogateescape"))
+    return Scrypt(salt=salt, length=32, n=n, r=SCRYPT_R, p=SCRYPT_P).derive(
+        passphrase.encode(errors="surrogateescape")
+    )
 
 
 def _bound(header: Mapping[str, Any]) -> bytes:
@@ -191,13 +193,24 @@ def _write_new(path: Path, content: bytes) -> None:
                 writer.write(content)
                 writer.flush()
                 os.fsync(writer.fileno())
-            os.link(draft, path)  # fails if there is one
+            _link_new(draft, path)
         finally:
             os.unlink(draft)
-    except FileExistsError as error:
-        raise SeedExists(str(path)) from error
     except OSError as error:
         raise SeedUnavailable(str(path), error.strerror or str(error)) from error
+
+
+def _link_new(draft: Path, path: Path) -> None:
+    """Give the draft its name unless there is such a file, and have the folder remember it."""
+    try:
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise SeedExists(str(path)) from error
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _read_private(path: Path) -> bytes:
