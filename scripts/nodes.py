@@ -105,7 +105,8 @@ def bring_postgres(step: Task, releases: debian.Releases, into: Path) -> None:
 def wrap(into: Path, name: str, program: str, loader: Path | None = None) -> None:
     """Write the script .nodes/bin/PROGRAM that runs `program` with the libraries unpacked beside it."""
     folder = into / name
-    holders = sorted({path.parent.relative_to(folder) for path in folder.glob("**/lib/*-linux-gnu*/lib*.so*")})
+    found = {path.parent.relative_to(folder) for path in folder.glob("**/lib/*-linux-gnu*/lib*.so*")}
+    holders = sorted(holder for holder in found if "share" not in holder.parts)
     path = ":".join(f"$here/{holder}" for holder in holders)
     template = OWN_LOADER if loader else SYSTEM_LOADER
     text = template.format(
