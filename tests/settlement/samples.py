@@ -76,4 +76,5 @@ all_guards = st.builds(
     Guards,
     chains=st.dictionaries(words, st.builds(ChainGuard, counts, counts, counts, counts, counts), max_size=3),
     outage=counts,
+    joint=st.dictionaries(texts, counts, max_size=2),
 )
