@@ -1,9 +1,9 @@
 """Covered option with a prefunded strike: trustless on any pair of chains.
 
-The writer W, who holds the activation secret a, locks the collateral; the holder B, who holds the exercise secret
-e, locks premium and strike. W takes the premium, which shows a: the option is live. B may then take the
-collateral, which shows e, and W takes the strike with it. Otherwise everything goes back. A put is the same with
-the two assets exchanged. (After Han, Lin and Yu, AFT 2019, with the strike locked from the start.)
+The writer W, who holds the activation secret a, locks the collateral; the holder B, who holds the exercise
+secret e, locks premium and strike. W takes the premium, which shows a: the option is live. B may then take the
+collateral, which shows e, and W takes the strike with it. Otherwise everything goes back. A put is the same
+with the two assets exchanged. (After Han, Lin and Yu, AFT 2019, with the strike locked from the start.)
 """
 
 from __future__ import annotations
@@ -85,28 +85,51 @@ TABLE = Table(
 # --- the ladder ------------------------------------------------------------------------------------------
 
 
-def lines(role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
-    """The rules of the ladder that protect `role`. chains: name by leg. Now is when the writer may fund."""
-    x, y = chains[COLLATERAL], chains[STRIKE]
-    setup = Line("three fundings and the activation", PREMIUM, None, guards.setup(x, y) + guards.reach(y))
-    outage = guards.outage
-    if role == WRITER:
-        after = 2 * outage + guards.span(x, y)
-        return (setup, Line("the writer's claim after the refund of the collateral", STRIKE, COLLATERAL, after))
-    into_y = guards.chains[x].final + guards.chains[y].include
-    undone = 2 * (outage + guards.chains[y].final)
-    live = outage + guards.settle(y)
-    return (
-        setup,
-        Line("the option's life after the holder's fundings", EXPIRY, None, into_y + undone, alive=True),
-        Line("the option's life after the refund of the premium", EXPIRY, PREMIUM, live, alive=True),
-        Line("an exercise at expiry", COLLATERAL, EXPIRY, guards.reach(x)),
-    )
+SETUP = Line(
+    "three fundings and the activation",
+    PREMIUM,
+    None,
+    waits=(("final", COLLATERAL), ("final", PREMIUM)),
+    fixed=((("reach", PREMIUM),),),
+)
+LINES = {
+    WRITER: (
+        SETUP,
+        Line(
+            "the writer's claim after the refund of the collateral",
+            STRIKE,
+            COLLATERAL,
+            waits=(("settle", COLLATERAL), ("reach", STRIKE)),
+            outages=2,
+        ),
+    ),
+    HOLDER: (
+        SETUP,
+        Line(
+            "the option's life after the holder's fundings",
+            EXPIRY,
+            None,
+            waits=(("final", COLLATERAL), ("include", PREMIUM)),
+            fixed=((("final", PREMIUM),), (("final", PREMIUM),)),
+            outages=2,
+            alive=True,
+        ),
+        Line(
+            "the option's life after the refund of the premium",
+            EXPIRY,
+            PREMIUM,
+            waits=(("settle", PREMIUM),),
+            outages=1,
+            alive=True,
+        ),
+        Line("an exercise at expiry", COLLATERAL, EXPIRY, fixed=((("reach", COLLATERAL),),)),
+    ),
+}
 
 
 def window_collateral(case: Case) -> Window:
     """Later than this, the holder could no longer fund for the writer to activate in time."""
-    setup = case.guards.setup(case.chain(COLLATERAL), case.chain(PREMIUM))
+    setup = case.parts(("final", COLLATERAL), ("final", PREMIUM))
     start = case.terms.times[PREMIUM] - case.reach(PREMIUM) - setup
     return Window(start, start + case.guard(COLLATERAL).include)
 
@@ -142,8 +165,8 @@ def plan_writer(case: Case) -> tuple[Action, ...]:
 
 
 def _activate(case: Case) -> SpendLeg | None:
-    """Taking the premium shows a. The strike must be as final as the premium: it is what an exercise owes us. The
-    collateral must stand too, or the holder would pay for nothing."""
+    """Taking the premium shows a. The strike must be as final as the premium: it is what an exercise owes us.
+    The collateral must stand too, or the holder would pay for nothing."""
     if not (case.final(STRIKE) and case.final(COLLATERAL)):
         return None
     return rules.reveal(case, PREMIUM, ACTIVATE, A, A)
@@ -159,8 +182,8 @@ def _collateral_deadline(case: Case, active: bool, used: bool) -> int | None:
 
 
 def _writer_lets_go(case: Case, active: bool, used: bool) -> tuple[Action | None, ...]:
-    """The strike's release is signed only when the collateral is back for good, or after promising never to show
-    a: then nobody can exercise."""
+    """The strike's release is signed only when the collateral is back for good, or after promising never to
+    show a: then nobody can exercise."""
     if not rules.letting_go(case) or used:
         return ()
     if case.over(COLLATERAL, REFUND, RELEASE) or case.vowed(Vow.NEVER_REVEAL):
@@ -222,8 +245,8 @@ def _premium_deadline(case: Case) -> int:
 
 
 def _holder_lets_go(case: Case, used: bool) -> tuple[Action | None, ...]:
-    """The collateral's release is signed only after promising never to show e, and when the premium is spent for
-    good, or will never be there: else it could be taken for an option that no longer exists."""
+    """The collateral's release is signed only after promising never to show e, and when the premium is spent
+    for good, or will never be there: else it could be taken for an option that no longer exists."""
     exposed = used or case.terms.hash(*E) in case.stance.exposed
     if not rules.letting_go(case) or exposed or not case.final(COLLATERAL):
         return ()
@@ -248,9 +271,9 @@ def _premium_never(case: Case) -> bool:
 
 def verdict(view: View, closing: bool = False) -> str | None:
     """exercised: the collateral went to the holder and the strike to the writer. expired: live, and not used.
-    abandoned: something was funded, the option never lived, all went back. forfeited: exercised on one side only,
-    so somebody missed a deadline. None while legs stand, unless we are `closing` over what the other party leaves
-    lying."""
+    abandoned: something was funded, the option never lived, all went back. forfeited: exercised on one side
+    only, so somebody missed a deadline. None while legs stand, unless we are `closing` over what the other
+    party leaves lying."""
     collateral, strike = (rules.mined_path(view.legs[leg]) for leg in (COLLATERAL, STRIKE))
     standing = any(rules.stands(state) for state in view.legs.values())
     if standing and not closing:
@@ -273,6 +296,7 @@ class Option:
     name = TABLE.name
     roles = TABLE.roles
     times = TABLE.times
+    reveals = (PREMIUM, COLLATERAL)
 
     def secrets(self, role: str) -> tuple[str, ...]:
         return TABLE.secrets(role)
@@ -296,12 +320,13 @@ class Option:
     def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
         return TABLE.leg(leg).path(path).signers
 
-    def lines(self, role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
-        return lines(role, chains, guards)
+    def lines(self, role: str) -> tuple[Line, ...]:
+        return LINES[role]
 
     def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
-        for line in lines(role, {name: leg.chain for name, leg in terms.legs.items()}, guards):
-            line.check(terms.times, now)
+        chains = {name: leg.chain for name, leg in terms.legs.items()}
+        for line in LINES[role]:
+            line.check(terms.times, chains, guards, now)
 
     def derive(self, terms: Terms, facts: Facts) -> View:
         return rules.derive(terms, facts)

@@ -1,7 +1,7 @@
 """What every protocol's rules are made of: the state of a leg, and guarded rules for one leg and one path.
 
-A rule sees one `Case` and returns an action or None. It remembers nothing, so that a reorganisation, a restart or
-a counterparty that acts out of turn needs no rule of its own.
+A rule sees one `Case` and returns an action or None. It remembers nothing, so that a reorganisation, a restart
+or a counterparty that acts out of turn needs no rule of its own.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def derive(terms: Terms, facts: Facts) -> View:
 def leg_state(amount: int, facts: LegFacts) -> LegState:
     """The state of a leg of `amount`.
 
-    A spend of less than the amount is of a decoy or of a deposit in part, and says nothing of the leg itself. The
-    first spend of the whole is the one that decided it; a later one is of late money.
+    A spend of less than the amount is of a decoy or of a deposit in part, and says nothing of the leg itself.
+    The first spend of the whole is the one that decided it; a later one is of late money.
     """
     last = min((spend.depth for spend in facts.spends), default=None)
     whole = [spend for spend in facts.spends if spend.amount >= amount]
@@ -91,6 +91,10 @@ class Case:
 
     def reach(self, leg: str) -> int:
         return self.guards.reach(self.chain(leg))
+
+    def parts(self, *parts: tuple[str, str]) -> int:
+        """Seconds of parts (kind, leg), one after the other: see Guards.part."""
+        return self.guards.parts(*((kind, self.chain(leg)) for kind, leg in parts))
 
     @property
     def passive(self) -> bool:

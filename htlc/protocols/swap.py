@@ -63,35 +63,49 @@ TABLE = Table(
 # --- the ladder ------------------------------------------------------------------------------------------
 
 
-def lines(role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
-    """The rules of the ladder that protect `role`. chains: name by leg. Now is when the initiator may fund."""
-    x, y = chains[X], chains[Y]
-    setup = Line("two fundings and the initiator's claim", Y, None, guards.setup(x, y) + guards.reach(y))
-    if role == INITIATOR:
-        return (setup,)
-    into_y = guards.chains[x].final + guards.chains[y].include
-    undone = guards.outage + guards.chains[y].final
-    after = 2 * guards.outage
-    return (
-        setup,
-        Line("the participant's claim after its funding", X, None, into_y + undone + after + guards.cross(y, x)),
-        Line("the participant's claim after the refund of y", X, Y, after + guards.span(y, x)),
-    )
+SETUP = Line(
+    "two fundings and the claim that shows s",
+    Y,
+    None,
+    waits=(("final", X), ("final", Y)),
+    fixed=((("reach", Y),),),
+)
+LINES = {
+    INITIATOR: (SETUP,),
+    PARTICIPANT: (
+        SETUP,
+        Line(
+            "the participant's claim after its funding",
+            X,
+            None,
+            waits=(("final", X), ("include", Y)),
+            fixed=((("final", Y),), (("final", Y), ("reach", X))),
+            outages=3,
+        ),
+        Line(
+            "the participant's claim after the refund of y",
+            X,
+            Y,
+            waits=(("settle", Y), ("reach", X)),
+            outages=2,
+        ),
+    ),
+}
 
 
 def window_x(case: Case) -> Window:
     """Later than this, the participant could no longer fund y for the initiator to claim in time."""
     include = case.guard(X).include
-    start = case.terms.times[Y] - case.reach(Y) - case.guards.setup(case.chain(X), case.chain(Y))
+    start = case.terms.times[Y] - case.reach(Y) - case.parts(("final", X), ("final", Y))
     return Window(start, start + include)
 
 
 def window_y(case: Case) -> Window:
-    """y is in a block while the initiator can still wait for its depth and claim; and it is in, or cancelled and
-    final, at t with t + R + F_Y + R + F_X + A_X <= Tx, where cancelling takes R + F_Y itself."""
+    """y is in a block while the initiator can still wait for its depth and claim; and it is in, or cancelled
+    and final, at t with t + R + F_Y + R + F_X + A_X <= Tx, where cancelling takes R + F_Y itself."""
     useful = case.terms.times[Y] - case.reach(Y) - case.guard(Y).reorg
     undone = case.guards.outage + case.guard(Y).final
-    after = 2 * case.guards.outage + case.guards.cross(case.chain(Y), case.chain(X))
+    after = 2 * case.guards.outage + case.parts(("final", Y), ("reach", X))
     cancel = min(useful, case.terms.times[X] - after - undone)
     return Window(cancel - case.guard(Y).include, cancel)
 
@@ -137,8 +151,8 @@ def _refund_deadline(case: Case) -> int:
 
 def verdict(view: View, closing: bool = False) -> str | None:
     """swapped: both claimed. refunded: all that was funded went back. forfeited: one was claimed and the other
-    refunded, so somebody missed a deadline. None while legs stand, unless we are `closing` over one that the other
-    party leaves lying."""
+    refunded, so somebody missed a deadline. None while legs stand, unless we are `closing` over one that the
+    other party leaves lying."""
     paths = {leg: path for leg, state in view.legs.items() if (path := rules.mined_path(state))}
     standing = len([1 for state in view.legs.values() if rules.stands(state)]) > 0
     taken = [leg for leg, path in paths.items() if path == CLAIM]
@@ -160,6 +174,7 @@ class Swap:
     name = TABLE.name
     roles = TABLE.roles
     times = TABLE.times
+    reveals = (Y,)
 
     def secrets(self, role: str) -> tuple[str, ...]:
         return TABLE.secrets(role)
@@ -182,12 +197,13 @@ class Swap:
     def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
         return TABLE.leg(leg).path(path).signers
 
-    def lines(self, role: str, chains: Mapping[str, str], guards: Guards) -> tuple[Line, ...]:
-        return lines(role, chains, guards)
+    def lines(self, role: str) -> tuple[Line, ...]:
+        return LINES[role]
 
     def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
-        for line in lines(role, {name: leg.chain for name, leg in terms.legs.items()}, guards):
-            line.check(terms.times, now)
+        chains = {name: leg.chain for name, leg in terms.legs.items()}
+        for line in LINES[role]:
+            line.check(terms.times, chains, guards, now)
 
     def derive(self, terms: Terms, facts: Facts) -> View:
         return rules.derive(terms, facts)

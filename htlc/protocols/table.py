@@ -31,7 +31,8 @@ class PathRow:
 
 @dataclass(frozen=True, slots=True)
 class LegRow:
-    """A leg: who funds it, and its paths in their fixed order. Its time, where a path is timed, has its name."""
+    """A leg: who funds it, and its paths in their fixed order. Its time, where a path is timed, has its
+    name."""
 
     name: str
     funder: str
@@ -46,8 +47,8 @@ class LegRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A protocol's fixed parts. roles: the first funder first. times: names in the order they must have. options:
-    allowed values by name."""
+    """A protocol's fixed parts. roles: the first funder first. times: names in the order they must have.
+    options: allowed values by name."""
 
     name: str
     roles: tuple[str, str]
