@@ -133,7 +133,7 @@ def mint(to: str, amount: int) -> bytes:
 
 @asynccontextmanager
 async def world(node: Anvil, **changes: Any) -> AsyncIterator[World]:
-    """Deploys, opens, and closes at the end. `changes` are to the chain's settings; `socket=True` uses a WebSocket."""
+    """Deploys, opens, closes at the end. `changes` are to the settings; `socket=True` uses a WebSocket."""
     secret = bytes.fromhex(next(iter(node.accounts.values()))[2:])
     factory = (await deploy_factory(node.url, secret)).address
     token = (await deploy_token(node.url, secret, "Test dollar", "TUSD", 6)).address
