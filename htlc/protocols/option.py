@@ -159,7 +159,7 @@ def plan_writer(case: Case) -> tuple[Action, ...]:
     )
     over = rules.ours_over(case, COLLATERAL, window_collateral(case), lost)
     owed_nothing = rules.theirs_over(case, PREMIUM, active) and rules.theirs_over(case, STRIKE, used)
-    if not found and over and owed_nothing:
+    if not found and over and owed_nothing and not rules.consent_pending(case, STRIKE, RELEASE):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
 
@@ -213,7 +213,8 @@ def plan_holder(case: Case) -> tuple[Action, ...]:
         *_holder_lets_go(case, used),
     )
     over = all(rules.ours_over(case, leg, window, lost) for leg in (PREMIUM, STRIKE))
-    if not found and over and rules.theirs_over(case, COLLATERAL, active and used) and not _may_exercise(case):
+    owed_nothing = rules.theirs_over(case, COLLATERAL, active and used) and not _may_exercise(case)
+    if not found and over and owed_nothing and not rules.consent_pending(case, COLLATERAL, RELEASE):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
 

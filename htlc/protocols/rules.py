@@ -285,6 +285,12 @@ def theirs_over(case: Case, leg: str, payable: bool) -> bool:
     return not isinstance(state, Absent) or _deep(case, leg, state)
 
 
+def consent_pending(case: Case, leg: str, path: str) -> bool:
+    """We signed a release that the other party has not used yet and may still be waiting for."""
+    signed = (leg, path) in case.stance.consents_given
+    return signed and stands(case.view.legs[leg]) and not case.matured(leg)
+
+
 def _deep(case: Case, leg: str, state: Absent) -> bool:
     return state.last is None or state.last >= case.guard(leg).depth
 
