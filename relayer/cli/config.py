@@ -25,8 +25,8 @@ def show(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     except StrikelockError as error:
         fail(error, json)
         return
-    document = redact(settings.model_dump(mode="json"))
-    emit(document, json, lambda: _toml(document))
+    document = redact(settings.model_dump(mode="json", exclude_none=True))
+    emit(document, json, lambda: _text(document))
 
 
 @app.command()
@@ -54,21 +54,8 @@ def redact(value: Any, name: str = "") -> Any:
     return value
 
 
-def _toml(document: dict[str, Any], prefix: str = "") -> str:
-    """The document as TOML text; tables after plain keys, empty values left out."""
-    lines = [
-        f"{key} = {_literal(value)}"
-        for key, value in document.items()
-        if not isinstance(value, dict) and value is not None
-    ]
-    for key, value in document.items():
-        if isinstance(value, dict):
-            body = _toml(value, f"{prefix}{key}.")
-            lines.append(f"\n\\[{prefix}{key}]\n{body}" if body else "")
-    return "\n".join(line for line in lines if line)
+def _text(document: dict[str, Any]) -> str:
+    import tomli_w
+    from rich.markup import escape
 
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return escape(tomli_w.dumps(document))
