@@ -8,6 +8,7 @@ hash, so that a lagging or reorganising node answers with an error and never wit
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,12 @@ from chains.errors import ChainUnavailable, RpcError
 from chains.evm.balances import read_balances
 from chains.evm.client import Client
 from chains.evm.history import History
-from chains.evm.vaults import SPENT_TOPICS, Spent, decode_spent
+from chains.evm.vaults import NotASpend, Spent, decode_spent
 from chains.legs import Leg
 from chains.port import LegFacts, Spend
 
-MAX_GAP = 256  # blocks read one by one; after a longer absence the legs are searched anew, as after a restart
+MAX_GAP = 100  # blocks read one by one; after a longer absence the legs are searched anew, as after a restart.
+# Common nodes keep the state of 128 blocks.
 KEPT = 1024  # headers kept to find a fork; a deeper reorganisation also means searching anew
 ATTEMPTS = 5  # looks at a chain whose best block changes while it is read
 FILTERED = 100  # legs up to which a search by range names the vaults it wants
@@ -113,13 +115,24 @@ class Follower:
             self._restart(latest)
         else:
             self._rewind(branch[0].height - 1 if branch else latest.height)
-            for header in branch:
-                await self._read(header)
-                self._accept(header)
+            await self._follow(branch, latest)
         fresh = [history for history in self._legs.values() if not history.ready]
         if fresh:
             await self._search(fresh, latest)
         return latest
+
+    async def _follow(self, branch: list[Header], latest: Header) -> None:
+        """Read the blocks up to `latest`. Where the node serves the state of an older one no more, the legs are
+        searched anew."""
+        for header in branch:
+            try:
+                await self._read(header)
+            except RpcError as error:
+                if header == latest:
+                    raise _Moved(error) from error
+                self._restart(latest)
+                return
+            self._accept(header)
 
     async def _branch(self, latest: Header) -> list[Header] | None:
         """The blocks from the fork with our chain up to `latest`, oldest first; None if that is too far."""
@@ -164,14 +177,11 @@ class Follower:
         if not legs:
             return
         block = {"blockHash": header.hash}
-        try:
-            logs, balances = await asyncio.gather(
-                self.client.call("eth_getLogs", {**block, "address": self.factory}),
-                read_balances(self.client, [(leg.leg.asset, leg.address) for leg in legs], block),
-            )
-        except RpcError as error:
-            raise _Moved(error) from error
-        events = [_sighting(log) for log in logs if log["topics"][0] in SPENT_TOPICS]
+        logs, balances = await asyncio.gather(
+            self.client.call("eth_getLogs", {**block, "address": self.factory}),
+            read_balances(self.client, [(leg.leg.asset, leg.address) for leg in legs], block),
+        )
+        events = _sightings(logs)
         for history, balance in zip(legs, balances, strict=True):
             _record(history, events)
             history.observe(header.height, balance or 0)
@@ -226,12 +236,10 @@ class Follower:
 
     async def _range(self, first: int, last: int, addresses: list[str]) -> list[Sighting]:
         """Spent events of these vaults from block `first` to `last`, in ranges that the node accepts."""
-        vaults = ["0x" + address[2:].lower().rjust(64, "0") for address in addresses]
-        topics: list[Any] = [list(SPENT_TOPICS)] + ([vaults] if len(vaults) <= FILTERED else [])
         events: list[Sighting] = []
         while first <= last:
             end = min(last, first + self._log_range - 1)
-            query = {"address": self.factory, "topics": topics, "fromBlock": hex(first), "toBlock": hex(end)}
+            query = {"address": self.factory, "fromBlock": hex(first), "toBlock": hex(end)}
             try:
                 logs = await self.client.call("eth_getLogs", query)
             except RpcError:
@@ -239,7 +247,7 @@ class Follower:
                     raise
                 self._log_range = max(1, (end - first + 1) // 2)
                 continue
-            events += [_sighting(log) for log in logs]
+            events += _sightings(logs)
             first = end + 1
         return events
 
@@ -277,5 +285,10 @@ def _header(raw: dict[str, Any]) -> Header:
     )
 
 
-def _sighting(log: dict[str, Any]) -> Sighting:
-    return Sighting(int(log["blockNumber"], 16), log["transactionHash"], decode_spent(log))
+def _sightings(logs: Iterable[dict[str, Any]]) -> list[Sighting]:
+    """What the factory's log entries say; entries of any other kind are skipped."""
+    seen = []
+    for log in logs:
+        with contextlib.suppress(NotASpend):
+            seen.append(Sighting(int(log["blockNumber"], 16), log["transactionHash"], decode_spent(log)))
+    return seen
