@@ -2,14 +2,16 @@
 reorganisation took back.
 
 A block costs two requests: the factory's logs, and the balances of all watched vaults, both pinned to the block's
-hash, so that a lagging or reorganising node answers with an error and never with silence.
+hash, so that a lagging or reorganising node answers with an error and never with silence. Blocks that can't be
+read one by one (before a leg was watched, after a long absence) are searched: logs by range, and where a leg is
+full by now, the block that made it so by bisection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,22 +23,19 @@ from chains.evm.vaults import NotASpend, Spent, decode_spent
 from chains.legs import Leg
 from chains.port import LegFacts, Spend
 
-MAX_GAP = 100  # blocks read one by one; after a longer absence the legs are searched anew, as after a restart.
-# Common nodes keep the state of 128 blocks.
-KEPT = 1024  # headers kept to find a fork; a deeper reorganisation also means searching anew
+MAX_GAP = 100  # blocks read one by one; common nodes keep the state of 128
+KEPT = 1024  # headers kept to find a fork; for a deeper one everything is searched anew
 ATTEMPTS = 5  # looks at a chain whose best block changes while it is read
-FILTERED = 100  # legs up to which a search by range names the vaults it wants
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block as the follower needs it. stamp: its timestamp, UNIX seconds. base_fee: wei per gas."""
+    """A block as the follower needs it. stamp: its timestamp, UNIX seconds."""
 
     height: int
     hash: str
     parent: str
     stamp: int
-    base_fee: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,15 @@ class Sighting:
     spent: Spent
 
 
+@dataclass(slots=True)
+class _Watched:
+    """since: no deposit before this height. watchers: how often it was asked for."""
+
+    history: History
+    since: int
+    watchers: int = 1
+
+
 class Follower:
     """Follows one node. Not re-entrant: its owner holds a lock around `advance`."""
 
@@ -56,30 +64,30 @@ class Follower:
         self.factory = factory
         self.tip: Header | None = None
         self._log_range = log_range
-        self._chain: dict[int, Header] = {}
-        self._legs: dict[str, History] = {}
+        self._chain: dict[int, Header] = {}  # of the best chain, by height; may have holes
+        self._watched: dict[str, _Watched] = {}
 
     # --- what is watched
 
     def watch(self, leg: Leg, address: str, since: int) -> None:
         """Report this leg from the next `advance` on. Watching twice takes unwatching twice."""
-        if address in self._legs:
-            self._legs[address].watchers += 1
+        if address in self._watched:
+            self._watched[address].watchers += 1
         else:
-            self._legs[address] = History(leg, address, since)
+            self._watched[address] = _Watched(History(leg, address, max(since, 0)), max(since, 0))
 
     def unwatch(self, address: str) -> None:
-        if (history := self._legs.get(address)) is not None:
-            history.watchers -= 1
-            if not history.watchers:
-                del self._legs[address]
+        if (watched := self._watched.get(address)) is not None:
+            watched.watchers -= 1
+            if not watched.watchers:
+                del self._watched[address]
 
     def facts(self) -> dict[str, LegFacts]:
         """Facts of every leg, by vault, as of `tip`."""
         assert self.tip is not None  # noqa: S101 - the owner advanced first
-        return {
-            address: history.facts(self.tip.height) for address, history in self._legs.items() if history.ready
-        }
+        tip = self.tip.height
+        # A leg that came to be watched while a block was read is reported from the next advance on.
+        return {at: one.history.facts(tip) for at, one in self._watched.items() if one.history.next > tip}
 
     # --- following
 
@@ -111,28 +119,16 @@ class Follower:
         if latest is None:
             raise ChainUnavailable(self.client.name, "the node has no best block")
         branch = await self._branch(latest)
-        if branch is None:
-            self._restart(latest)
-        else:
+        if branch is not None:
             self._rewind(branch[0].height - 1 if branch else latest.height)
-            await self._follow(branch, latest)
-        fresh = [history for history in self._legs.values() if not history.ready]
-        if fresh:
-            await self._search(fresh, latest)
+            await self._follow(branch)
+        elif not await self._descends():
+            self._restart()
+        behind = [one.history for one in self._watched.values() if one.history.next <= latest.height]
+        if behind:
+            await self._search(behind, latest)
+        self._accept(latest)
         return latest
-
-    async def _follow(self, branch: list[Header], latest: Header) -> None:
-        """Read the blocks up to `latest`. Where the node serves the state of an older one no more, the legs are
-        searched anew."""
-        for header in branch:
-            try:
-                await self._read(header)
-            except RpcError as error:
-                if header == latest:
-                    raise _Moved(error) from error
-                self._restart(latest)
-                return
-            self._accept(header)
 
     async def _branch(self, latest: Header) -> list[Header] | None:
         """The blocks from the fork with our chain up to `latest`, oldest first; None if that is too far."""
@@ -140,9 +136,9 @@ class Follower:
             return None
         branch: list[Header] = []
         header = latest
-        while not self._knows(header.height, header.hash):
+        while not self._knows(header):
             branch.append(header)
-            if header.height - 1 < min(self._chain):
+            if header.height <= min(self._chain):
                 return None
             parent = await self.header(header.parent)
             if parent is None:
@@ -150,121 +146,128 @@ class Follower:
             header = parent
         return branch[::-1]
 
-    def _knows(self, height: int, block_hash: str) -> bool:
-        return height in self._chain and self._chain[height].hash == block_hash
+    def _knows(self, header: Header) -> bool:
+        known = self._chain.get(header.height)
+        return known is not None and known.hash == header.hash
+
+    async def _descends(self) -> bool:
+        """Whether the node's chain has our last block in it."""
+        if self.tip is None:
+            return False
+        found = await self.header(hex(self.tip.height))
+        return found is not None and found.hash == self.tip.hash
 
     def _rewind(self, height: int) -> None:
         if self.tip is None or height >= self.tip.height:
             return
         self._chain = {at: header for at, header in self._chain.items() if at <= height}
         self.tip = self._chain[height]
-        for history in self._legs.values():
-            history.rewind(height)
+        for one in self._watched.values():
+            one.history.rewind(height)
 
-    def _restart(self, latest: Header) -> None:
-        self._chain = {latest.height: latest}
-        self.tip = latest
-        for history in self._legs.values():
-            history.reset()
+    def _restart(self) -> None:
+        self._chain.clear()
+        self.tip = None
+        for one in self._watched.values():
+            one.history = History(one.history.leg, one.history.address, one.since)
 
     def _accept(self, header: Header) -> None:
         self._chain[header.height] = header
-        self._chain.pop(header.height - KEPT, None)
+        if len(self._chain) > KEPT:
+            del self._chain[min(self._chain)]
         self.tip = header
 
+    async def _follow(self, branch: Sequence[Header]) -> None:
+        """Read blocks one by one, as far as that goes: the node may serve an old one's state no more."""
+        for header in branch:
+            try:
+                await self._read(header)
+            except RpcError as error:
+                if header == branch[-1]:
+                    raise _Moved(error) from error
+                return
+            self._accept(header)
+
     async def _read(self, header: Header) -> None:
-        legs = [history for history in self._legs.values() if history.ready]
-        if not legs:
+        histories = [w.history for w in self._watched.values() if w.history.next == header.height]
+        if not histories:
             return
         block = {"blockHash": header.hash}
         logs, balances = await asyncio.gather(
             self.client.call("eth_getLogs", {**block, "address": self.factory}),
-            read_balances(self.client, [(leg.leg.asset, leg.address) for leg in legs], block),
+            read_balances(self.client, [(one.leg.asset, one.address) for one in histories], block),
         )
-        events = _sightings(logs)
-        for history, balance in zip(legs, balances, strict=True):
-            _record(history, events)
+        sightings = _sightings(logs)
+        for history, balance in zip(histories, balances, strict=True):
+            _record(history, sightings)
             history.observe(header.height, balance or 0)
 
-    # --- searching the past
+    # --- searching
 
-    async def _search(self, fresh: list[History], tip: Header) -> None:
-        """Find what happened to legs not followed so far, back to each one's `since`."""
+    async def _search(self, histories: Sequence[History], tip: Header) -> None:
+        """Bring histories from wherever they are to `tip`."""
+        trials = [history.copy() for history in histories]
+        pairs = [(trial.leg.asset, trial.address) for trial in trials]
         try:
-            first = min(history.since for history in fresh)
-            events = await self._range(min(first, tip.height), tip.height, [history.address for history in fresh])
-            pairs = [(history.leg.asset, history.address) for history in fresh]
-            balances = await read_balances(self.client, pairs, {"blockHash": tip.hash})
+            sightings = await self._range(min(trial.next for trial in trials), tip.height)
+            balances = [held or 0 for held in await read_balances(self.client, pairs, {"blockHash": tip.hash})]
         except RpcError as error:
             raise _Moved(error) from error
-        for history in fresh:
-            history.reset()
-            _record(history, events)
         starts = await asyncio.gather(
-            *(self._full_since(h, balance or 0, tip) for h, balance in zip(fresh, balances, strict=True))
+            *(self._begin(trial, sightings, held, tip) for trial, held in zip(trials, balances, strict=True))
         )
-        # Requests by height are of this chain only if its tip still is on the best chain after them.
+        # What was asked for by height is of this chain only if its tip still is on the best chain afterwards.
         still = await self.header(hex(tip.height))
         if still is None or still.hash != tip.hash:
             raise _Moved
-        for history, balance, start in zip(fresh, balances, starts, strict=True):
-            if start is not None and start < tip.height:
-                history.observe(start, max(0, history.leg.amount - history.spent(start)))
-            history.observe(tip.height, balance or 0)
-            history.ready = True
+        for history, trial, held, start in zip(histories, trials, balances, starts, strict=True):
+            trial.jump(start, tip.height, held)
+            history.held, history.spends, history.next = trial.held, trial.spends, trial.next
 
-    async def _full_since(self, history: History, held: int, tip: Header) -> int | None:
-        """The first height at which the leg was full and has been since, as far as the node still serves old
-        state: where it doesn't, the leg counts from where it does. What is held and was spent never shrinks."""
-        if held + history.spent(tip.height) < history.leg.amount:
+    async def _begin(
+        self, history: History, sightings: Iterable[Sighting], held: int, tip: Header
+    ) -> tuple[int, int] | None:
+        """Record the spends and find the first block from `next` on at which the leg was full, and what it held
+        there. None if it is not full, or was before.
+
+        Deposits and spends only ever add up, which bisection relies on; where the node serves the state of old
+        blocks no more, the leg counts from the first that it does serve."""
+        before = history.full_since
+        _record(history, sightings)
+        if before is not None or history.lacks(held, tip.height) > 0:
             return None
-        low, high = min(max(history.since, 0), tip.height), tip.height  # full at high
+        low, high = history.next, tip.height
         while low < high:
             middle = (low + high) // 2
-            if await self._was_full(history, middle):
-                high = middle
+            found = await self._held_at(history, middle)
+            if found is not None and history.lacks(found, middle) <= 0:
+                high, held = middle, found
             else:
                 low = middle + 1
-        return high
+        return high, held
 
-    async def _was_full(self, history: History, height: int) -> bool:
+    async def _held_at(self, history: History, height: int) -> int | None:
         try:
             [held] = await read_balances(self.client, [(history.leg.asset, history.address)], hex(height))
         except RpcError:
-            return False  # pruned
-        return (held or 0) + history.spent(height) >= history.leg.amount
+            return None  # pruned
+        return held
 
-    async def _range(self, first: int, last: int, addresses: list[str]) -> list[Sighting]:
-        """Spent events of these vaults from block `first` to `last`, in ranges that the node accepts."""
-        events: list[Sighting] = []
+    async def _range(self, first: int, last: int) -> list[Sighting]:
+        """What left vaults from block `first` to `last`, asked for in ranges that the node accepts."""
+        sightings: list[Sighting] = []
         while first <= last:
             end = min(last, first + self._log_range - 1)
             query = {"address": self.factory, "fromBlock": hex(first), "toBlock": hex(end)}
             try:
-                logs = await self.client.call("eth_getLogs", query)
+                sightings += _sightings(await self.client.call("eth_getLogs", query))
             except RpcError:
                 if end == first:
                     raise
                 self._log_range = max(1, (end - first + 1) // 2)
                 continue
-            events += _sightings(logs)
             first = end + 1
-        return events
-
-
-def _record(history: History, sightings: Iterable[Sighting]) -> None:
-    """Add what left this leg. Another asset than the leg's says nothing of its state, whatever path it took; but
-    the preimages it showed are public."""
-    leg = history.leg
-    mine = [seen for seen in sightings if seen.spent.vault == history.address and seen.height >= history.since]
-    moved = {seen.txid for seen in mine if seen.spent.asset == leg.asset}
-    for seen in mine:
-        spent = seen.spent
-        if spent.asset == leg.asset:
-            path = leg.paths[spent.path].name if spent.path < len(leg.paths) else None
-            history.record(seen.height, Spend(seen.txid, path, spent.amount, spent.preimages, depth=0))
-        elif spent.preimages and seen.txid not in moved:
-            history.record(seen.height, Spend(seen.txid, None, 0, spent.preimages, depth=0))
+        return sightings
 
 
 class _Moved(Exception):
@@ -275,14 +278,23 @@ class _Moved(Exception):
         self.cause = cause
 
 
+def _record(history: History, sightings: Iterable[Sighting]) -> None:
+    """Add what left this leg in blocks not seen yet. Another asset than the leg's says nothing of its state,
+    whatever path it took; but the preimages it showed are public."""
+    leg = history.leg
+    mine = [seen for seen in sightings if seen.spent.vault == history.address and seen.height >= history.next]
+    moved = {seen.txid for seen in mine if seen.spent.asset == leg.asset}
+    for seen in mine:
+        spent = seen.spent
+        if spent.asset == leg.asset:
+            path = leg.paths[spent.path].name if spent.path < len(leg.paths) else None
+            history.record(seen.height, Spend(seen.txid, path, spent.amount, spent.preimages, depth=0))
+        elif spent.preimages and seen.txid not in moved:
+            history.record(seen.height, Spend(seen.txid, None, 0, spent.preimages, depth=0))
+
+
 def _header(raw: dict[str, Any]) -> Header:
-    return Header(
-        height=int(raw["number"], 16),
-        hash=raw["hash"],
-        parent=raw["parentHash"],
-        stamp=int(raw["timestamp"], 16),
-        base_fee=int(raw.get("baseFeePerGas") or "0x0", 16),
-    )
+    return Header(int(raw["number"], 16), raw["hash"], raw["parentHash"], int(raw["timestamp"], 16))
 
 
 def _sightings(logs: Iterable[dict[str, Any]]) -> list[Sighting]:

@@ -12,54 +12,61 @@ from chains.port import LegFacts, Spend
 class History:
     """One watched leg. Heights are those of the best chain as of the last look; `rewind` takes blocks back.
 
-    held: (height, units) wherever the balance was found changed, oldest first. spends: (height, spend), oldest
-    first, their depth left open. ready: the blocks before the follower's tip were searched.
+    next: the first block not seen yet. held: (height, units) wherever the balance was found changed, oldest
+    first. spends: (height, spend), oldest first, their depth left open.
     """
 
     leg: Leg
     address: str
-    since: int
-    watchers: int = 1
-    ready: bool = False
+    next: int
     held: list[tuple[int, int]] = field(default_factory=list)
     spends: list[tuple[int, Spend]] = field(default_factory=list)
 
-    def reset(self) -> None:
-        self.ready = False
-        self.held.clear()
-        self.spends.clear()
+    def copy(self) -> History:
+        return replace(self, held=list(self.held), spends=list(self.spends))
 
     def observe(self, height: int, held: int) -> None:
-        """The balance at the end of the block at `height`, above any seen before."""
+        """The balance at the end of the block at `height`, which is not below `next`."""
         if not self.held or self.held[-1][1] != held:
             self.held.append((height, held))
+        self.next = height + 1
 
     def record(self, height: int, spend: Spend) -> None:
         self.spends.append((height, spend))
+
+    def jump(self, start: tuple[int, int] | None, height: int, held: int) -> None:
+        """Go to `height`, where `held` is held, over blocks whose spends are recorded but whose balances are not
+        known. start: (height, units) of a block among them at which the leg was full. A spend leaves at least
+        nothing, which is the one safe thing to assume of the balance after it."""
+        points = [(at, 0) for at, _ in self.spends if at >= self.next] + ([start] if start else [])
+        self.held += sorted(point for point in points if point[0] < height)
+        self.observe(height, held)
 
     def rewind(self, height: int) -> None:
         """Forget every block above `height`."""
         self.held = [seen for seen in self.held if seen[0] <= height]
         self.spends = [seen for seen in self.spends if seen[0] <= height]
+        self.next = min(self.next, height + 1)
 
-    def spent(self, height: int) -> int:
-        """Units that left the leg in blocks up to `height`."""
-        return sum(spend.amount for at, spend in self.spends if at <= height)
+    def lacks(self, held: int, height: int) -> int:
+        """Units missing for the leg to be full at `height`, where it holds `held`; zero or less if it is full."""
+        return self.leg.amount - held - sum(spend.amount for at, spend in self.spends if at <= height)
+
+    @property
+    def full_since(self) -> int | None:
+        """The first block from which on, without a break, what is held and was spent make the amount."""
+        first: int | None = None
+        for height in sorted({at for at, _ in self.held} | {at for at, _ in self.spends}):
+            balances = [units for at, units in self.held if at <= height]
+            full = bool(balances) and self.lacks(balances[-1], height) <= 0
+            first = (height if first is None else first) if full else None
+        return first
 
     def facts(self, tip: int) -> LegFacts:
         """The facts as of the best block `tip`."""
-        full = self._full_since()
+        full = self.full_since
         return LegFacts(
             full=None if full is None else tip - full + 1,
             held=self.held[-1][1] if self.held else 0,
             spends=tuple(replace(spend, depth=tip - height + 1) for height, spend in self.spends),
         )
-
-    def _full_since(self) -> int | None:
-        """The first block from which on, without a break, what is held and what was spent make the amount."""
-        first: int | None = None
-        for height in sorted({at for at, _ in self.held} | {at for at, _ in self.spends}):
-            balances = [units for at, units in self.held if at <= height]
-            covered = bool(balances) and balances[-1] + self.spent(height) >= self.leg.amount
-            first = (height if first is None else first) if covered else None
-        return first
