@@ -7,7 +7,7 @@ one party. Everything it returns is a value: no call changes what stands on a ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -303,7 +303,7 @@ class Family(Protocol):
 
     name: str
 
-    def make(self, name: str, settings: Mapping[str, Any]) -> Chain:
-        """A chain, not yet open, from its section of the configuration. Raises pydantic's ValidationError on
-        unknown or bad keys."""
+    def make(self, name: str, settings: Mapping[str, Any], clock: Callable[[], float] = ...) -> Chain:
+        """A chain, not yet open, from its section of the configuration. `clock` (UNIX seconds; the machine's if
+        left out) tells stale tips. Raises pydantic's ValidationError on unknown or bad keys."""
         ...
