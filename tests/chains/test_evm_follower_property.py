@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.errors import RpcError
@@ -127,13 +127,17 @@ steps = st.lists(
     st.one_of(
         mined,
         mined,
+        mined,
         st.tuples(st.just("drop"), st.integers(1, 8)),
+        st.tuples(st.just("look")),
         st.tuples(st.just("look")),
         st.tuples(st.just("watch")),
         st.tuples(st.just("restart")),
     ),
+    min_size=20,
     max_size=60,
 )
+many = settings(max_examples=60)
 
 
 async def run(node: Node, moves: list[tuple[Any, ...]], exact: bool) -> None:
@@ -177,6 +181,7 @@ def sightings_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("gap", [100, 3])
+@many
 @given(moves=steps)
 def test_facts_are_those_of_the_best_chain(gap: int, moves: list[tuple[Any, ...]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -185,11 +190,13 @@ def test_facts_are_those_of_the_best_chain(gap: int, moves: list[tuple[Any, ...]
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 5])
+@many
 @given(moves=steps)
 def test_on_a_pruned_node_a_leg_is_never_deeper_than_it_is(horizon: int, moves: list[tuple[Any, ...]]) -> None:
     asyncio.run(run(Node(horizon), moves, exact=False))
 
 
+@many
 @given(moves=steps)
 def test_headers_kept_may_be_few(moves: list[tuple[Any, ...]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
