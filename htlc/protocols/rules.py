@@ -276,13 +276,15 @@ def ours_over(case: Case, leg: str, window: Window, lost: bool = False) -> bool:
 
 
 def theirs_over(case: Case, leg: str, payable: bool) -> bool:
-    """Nothing at a leg the other party funds is owed to us. payable: the preimages of our path are public."""
+    """Nothing at a leg the other party funds is owed to us. payable: the preimages of our path are public. If
+    they are not, we shall never show ours now, and need not wait for what the other party does with its own
+    money."""
     state = case.view.legs[leg]
-    if payable and state.held > 0:
-        return False
-    if isinstance(state, Spent):
-        return state.last >= case.guard(leg).depth
-    return not isinstance(state, Absent) or _deep(case, leg, state)
+    if not payable:
+        return True
+    return state.held == 0 and (
+        isinstance(state, Funded) or state.last is None or state.last >= case.guard(leg).depth
+    )
 
 
 def consent_pending(case: Case, leg: str, path: str) -> bool:
