@@ -240,7 +240,9 @@ class Chain(Protocol):
     timing: Timing
     ordered: bool  # transactions of an account are mined in nonce order: a gap blocks what follows
     price_unit: str  # "sat/kvB", "wei"
+    price_step: int  # a replacement's price is at least so much above the last one's
     size_unit: str  # "vbytes", "gas"
+    usual_size: int  # of a funding or a spend, roughly
 
     # legs; pure
     def check(self, leg: Leg) -> None:
@@ -251,6 +253,10 @@ class Chain(Protocol):
 
     def asset(self, text: str) -> str:
         """The canonical form of an asset's name. Raises BadAsset."""
+        ...
+
+    def fee(self, size: int, price: int) -> int:
+        """Native units that a transaction of `size` costs at `price`, rounded up."""
         ...
 
     def claim_cost(self, leg: Leg, path: str, price: int) -> int:

@@ -45,7 +45,9 @@ class UtxoChain:
     family = "bitcoin"
     ordered = False
     price_unit = "sat/kvB"
+    price_step = 1000  # BIP125, at the usual incremental relay fee of 1 sat/vB
     size_unit = "vbytes"
+    usual_size = 200
 
     def __init__(self, name: str, settings: UtxoSettings, clock: Callable[[], float] = time.time) -> None:
         self.name = name
@@ -93,6 +95,10 @@ class UtxoChain:
         if text != NATIVE:
             raise BadAsset(self.name, text)
         return NATIVE
+
+    def fee(self, size: int, price: int) -> int:
+        """See the port."""
+        return -(-size * price // 1000)
 
     def claim_cost(self, leg: Leg, path: str, price: int) -> int:
         """See the port: one input, one P2WPKH output."""

@@ -38,7 +38,9 @@ class EvmChain:
     family = "evm"
     ordered = True
     price_unit = "wei"
+    price_step = 1
     size_unit = "gas"
+    usual_size = 100_000
 
     def __init__(self, name: str, settings: EvmSettings, clock: Clock = time.time) -> None:
         self.name = name
@@ -90,6 +92,10 @@ class EvmChain:
         if int.from_bytes(raw, "big") <= vaults.LAST_PRECOMPILE or raw == address_bytes(self.settings.factory):
             raise BadAsset(self.name, text)
         return checksum_address(raw)
+
+    def fee(self, size: int, price: int) -> int:
+        """See the port."""
+        return size * price
 
     def claim_cost(self, leg: Leg, path: str, price: int) -> int:
         """Wei that pushing the path costs at `price`, to a recipient that exists."""
