@@ -1,4 +1,4 @@
-"""Every leg rebuilt from the terms, as a flat form that two parties compare byte for byte.
+"""What two parties compare byte for byte: the terms, and every leg rebuilt from them, in a flat form.
 
 The form names each thing that decides where the money can go: chain, asset, amount, salt, every path's
 recipient, hashes, signers and time, and what the chain makes of them (address, script, terms hash).
@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from chains.legs import Leg
 from chains.port import Chain, LegAddress
 from htlc.errors import LegMismatch
+from htlc.terms import Terms
 from settlement.bodies import LegForm
+from settlement.errors import TermsMismatch
 
 ABSENT = "absent"
 
@@ -48,3 +50,25 @@ def compare_legs(ours: Mapping[str, LegForm], theirs: Mapping[str, LegForm]) -> 
         for field in [*expected, *sorted(found.keys() - expected.keys())]:
             if expected.get(field) != found.get(field):
                 raise LegMismatch(name, field, expected.get(field, ABSENT), found.get(field, ABSENT))
+
+
+def compare_terms(proposed: Terms, found: Terms, role: str) -> None:
+    """Raise LegMismatch or TermsMismatch where the accepted terms are not those we proposed as `role`."""
+    for name in sorted(proposed.legs.keys() | found.legs.keys()):
+        for field in ("chain", "asset", "amount"):
+            ours = getattr(proposed.legs.get(name), field, ABSENT)
+            theirs = getattr(found.legs.get(name), field, ABSENT)
+            if ours != theirs:
+                raise LegMismatch(name, field, str(ours), str(theirs))
+    for part in ("protocol", "networks", "times", "options"):
+        _compare(part, getattr(proposed, part), getattr(found, part))
+    expected = proposed.to_json()["parties"][role]
+    _compare(f"parties.{role}", expected, found.to_json()["parties"].get(role, {}))
+
+
+def _compare(where: str, expected: object, found: object) -> None:
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for name in sorted(expected.keys() | found.keys()):
+            _compare(f"{where}.{name}", expected.get(name, ABSENT), found.get(name, ABSENT))
+    elif expected != found:
+        raise TermsMismatch(where, str(expected), str(found))
