@@ -222,7 +222,7 @@ class Follower:
             raise _Moved
         for history, trial, held, start in zip(histories, trials, balances, starts, strict=True):
             trial.jump(start, tip.height, held)
-            history.held, history.spends, history.next = trial.held, trial.spends, trial.next
+            history.take(trial)
 
     async def _begin(
         self, history: History, sightings: Iterable[Sighting], held: int, tip: Header

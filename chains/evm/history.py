@@ -13,7 +13,8 @@ class History:
     """One watched leg. Heights are those of the best chain as of the last look; `rewind` takes blocks back.
 
     next: the first block not seen yet. held: (height, units) wherever the balance was found changed, oldest
-    first. spends: (height, spend), oldest first, their depth left open.
+    first. spends: (height, spend), oldest first, their depth left open. jumps: (first, last) of the blocks that
+    were only searched, so that the balance is known at the last alone.
     """
 
     leg: Leg
@@ -21,9 +22,14 @@ class History:
     next: int
     held: list[tuple[int, int]] = field(default_factory=list)
     spends: list[tuple[int, Spend]] = field(default_factory=list)
+    jumps: list[tuple[int, int]] = field(default_factory=list)
 
     def copy(self) -> History:
-        return replace(self, held=list(self.held), spends=list(self.spends))
+        return replace(self, held=list(self.held), spends=list(self.spends), jumps=list(self.jumps))
+
+    def take(self, trial: History) -> None:
+        """Become what a copy has become."""
+        self.next, self.held, self.spends, self.jumps = trial.next, trial.held, trial.spends, trial.jumps
 
     def observe(self, height: int, held: int) -> None:
         """The balance at the end of the block at `height`, which is not below `next`."""
@@ -38,12 +44,15 @@ class History:
         """Go to `height`, where `held` is held, over blocks whose spends are recorded but whose balances are not
         known. start: (height, units) of a block among them at which the leg was full. A spend leaves at least
         nothing, which is the one safe thing to assume of the balance after it."""
+        self.jumps.append((self.next, height))
         points = [(at, 0) for at, _ in self.spends if at >= self.next] + ([start] if start else [])
         self.held += sorted(point for point in points if point[0] < height)
         self.observe(height, held)
 
     def rewind(self, height: int) -> None:
-        """Forget every block above `height`."""
+        """Forget every block above `height`, and those below it of whose balances nothing is known then."""
+        height = min([height, *(first - 1 for first, last in self.jumps if first <= height < last)])
+        self.jumps = [jump for jump in self.jumps if jump[0] <= height]
         self.held = [seen for seen in self.held if seen[0] <= height]
         self.spends = [seen for seen in self.spends if seen[0] <= height]
         self.next = min(self.next, height + 1)

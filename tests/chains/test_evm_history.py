@@ -65,3 +65,13 @@ def test_what_was_full_before_an_absence_stays_full_over_a_spend_in_it() -> None
     seen.record(7, spend(107))
     seen.jump(None, 10, 3)
     assert (seen.facts(10).full, seen.facts(10).held) == (6, 3)
+
+
+def test_a_fork_within_blocks_that_were_only_searched_forgets_them_all() -> None:
+    seen = history((5, 60))
+    seen.jump((9, 100), 12, 100)
+    seen.observe(13, 120)
+    seen.rewind(12)
+    assert (seen.facts(12), seen.next) == (LegFacts(full=4, held=100), 13)
+    seen.rewind(11)
+    assert (seen.facts(5), seen.next) == (LegFacts(held=60), 6)
