@@ -14,10 +14,35 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from chains.errors import StrikelockError
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
 SEED_FILE = "seed.json"
+
+
+# Nodes on this machine at their usual ports: what `leg show` stands on where there is no configuration.
+LOCAL_CHAINS: Mapping[str, Mapping[str, Any]] = {
+    "bitcoin": {
+        "family": "bitcoin",
+        "coin": "bitcoin",
+        "network": "regtest",
+        "url": "http://127.0.0.1:18443",
+    },
+    "litecoin": {
+        "family": "bitcoin",
+        "coin": "litecoin",
+        "network": "regtest",
+        "url": "http://127.0.0.1:19443",
+    },
+    "evm": {
+        "family": "evm",
+        "chain_id": 31337,
+        "url": "http://127.0.0.1:8545",
+        "factory": "0xc1332995A2aBD87B5ec4Bd3221760b3cfDF9784a",
+        "preset": "local",
+    },
+}
 
 
 class Section(BaseModel):
@@ -61,6 +86,17 @@ class RiskSettings(Section):
     longest_lock: int = Field(default=604_800, gt=0, description="longest time our money may be locked, seconds")
 
 
+class FeeSettings(Section):
+    """What fees may cost on one chain."""
+
+    cap: int = Field(
+        default=10**17, gt=0, description="most a transaction may cost where the leg is a token, native units"
+    )
+    share_permille: int = Field(
+        default=100, ge=1, le=1000, description="most a fee may cost where nothing is at stake, of the leg's value"
+    )
+
+
 class TestingSettings(Section):
     """For tests and demos on regtest nodes only."""
 
@@ -84,6 +120,7 @@ class Settings(BaseSettings):
     party: PartySettings
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
+    fees: dict[str, FeeSettings] = Field(default_factory=dict, description="one table for each chain, if any")
     testing: TestingSettings = TestingSettings()
     chains: dict[str, dict[str, Any]] = Field(
         description="one table for each chain; `family` says which adapter reads the rest"
@@ -147,6 +184,8 @@ def _chain_problems(chains: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem
             check_settings(name, section)
         except ValidationError as error:
             yield from _problems(error, None, f"chains.{name}")
+        except StrikelockError as error:
+            yield Problem(f"chains.{name}.family", str(error))
 
 
 def _problems(error: ValidationError, model: type[BaseModel] | None, prefix: str = "") -> Iterator[Problem]:

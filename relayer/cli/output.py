@@ -52,9 +52,9 @@ def error_document(error: StrikelockError) -> dict[str, Any]:
     return {"type": type(error).__name__, "message": str(error), **plain}
 
 
-def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
+def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNING) -> T:
     """Run a command's work; errors of ours become a message and an exit code."""
-    log_to_stderr()
+    log_to_stderr(level)
     try:
         return asyncio.run(work)
     except StrikelockError as error:
@@ -63,6 +63,11 @@ def run(work: Coroutine[Any, Any, T], as_json: bool) -> T:
         typer.secho("interrupted", err=True)
         raise typer.Exit(130) from None
     raise AssertionError("not reached")
+
+
+def run_until_done(work: Coroutine[Any, Any, None], as_json: bool) -> None:
+    """Run a process of ours: as `run`, with what it does in the log."""
+    run(work, as_json, logging.INFO)
 
 
 def log_to_stderr(level: int = logging.WARNING) -> None:

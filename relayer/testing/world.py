@@ -31,6 +31,12 @@ TIMING: Mapping[str, Any] = {
     "stale_after": 3600,
 }
 
+# What a party gets to trade with, in smallest units.
+RICH_SATOSHIS = 10 * 10**8
+RICH_WEI = 10 * 10**18
+POOR_WEI = 10**17
+RICH_TOKENS = 10_000 * 10**6
+
 EVM_NAMES = ("evm", "evm2")
 UTXO_NAMES = ("bitcoin", "litecoin")
 
@@ -115,6 +121,18 @@ class World:
             await mint(node.url, _key(node), asset, address, amount)
         await node.rpc("evm_setAutomine", False)
         self.time = max(self.time, await node.clock())
+
+    async def endow(self, chain: str, address: str, poor: bool = False) -> None:
+        """Give a party what it trades with: coins and, where there is one, test tokens. A poor one gets nothing
+        but money for gas."""
+        if chain in self.tokens:
+            await self.pay(chain, NATIVE, address, POOR_WEI if poor else RICH_WEI)
+        if poor:
+            return
+        if chain in self.tokens:
+            await self.pay(chain, self.tokens[chain], address, RICH_TOKENS)
+        else:
+            await self.pay(chain, NATIVE, address, RICH_SATOSHIS)
 
     def settings(self, name: str) -> dict[str, Any]:
         """The section of a party's configuration for one chain."""
