@@ -130,8 +130,8 @@ class Anvil(NodeProcess):
     # --- calls
 
     async def rpc(self, method: str, *params: Any, within: float = 60.0) -> Any:
-        """Call the node; raises `NodeRefused` or `NodeSilent`."""
-        return await JsonRpc(self.name, self.url).call(method, *params, within=within)
+        """Call the node; raises `NodeRefused`, `NodeSilent` or `NodeFailed`."""
+        return await self.ask(self.url, method, *params, within=within)
 
     async def height(self) -> int:
         """Number of the best block."""

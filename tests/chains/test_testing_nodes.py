@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+import signal
 import socket
 import time
 
@@ -122,6 +126,16 @@ async def test_paused_node_can_be_killed(node):
     assert await node.height() >= 0
 
 
+async def test_a_node_that_ended_by_itself_is_told_with_its_log(node):
+    os.kill(node.pid, signal.SIGTERM)
+    for _ in range(1000):
+        if node.pid is None:
+            break
+        await asyncio.sleep(0.01)
+    with pytest.raises(NodeFailed, match="ended by itself"):
+        await node.height()
+
+
 async def test_refused_call_says_why(node):
     with pytest.raises(NodeRefused) as caught:
         await node.rpc("no_such_method")
@@ -197,6 +211,19 @@ async def test_kill_without_flush_costs_recent_blocks_at_most(params, bitcoind_f
     await node.kill()
     await node.start()
     assert height - 6 <= await node.height() <= height + 2
+
+
+async def test_a_chain_is_mined_once_for_all_who_start_together(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIKELOCK_NODES", str(tmp_path))
+    async with Bitcoind() as one, Bitcoind() as two:
+        await asyncio.gather(one.stop(), two.stop())
+        for node in (one, two):
+            shutil.rmtree(node.folder)
+        shutil.rmtree(tmp_path / "cache")
+        await asyncio.gather(one.start(), two.start())
+        hashes = [await node.rpc("getblockhash", 200) for node in (one, two)]
+        assert hashes[0] == hashes[1]
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
 
 
 async def test_a_folder_can_be_used_again(tmp_path):
