@@ -19,12 +19,13 @@ from chains.errors import ChainUnavailable, RpcError
 from chains.evm.balances import read_balances
 from chains.evm.client import Client
 from chains.evm.history import History
-from chains.evm.vaults import NotASpend, Spent, decode_spent
+from chains.evm.vaults import NotASpend, Spent, decode_spent, spent_filter
 from chains.legs import Leg
 from chains.port import LegFacts, Spend
 
 MAX_GAP = 100  # blocks read one by one; common nodes keep the state of 128
 KEPT = 1024  # headers kept to find a fork; for a deeper one everything is searched anew
+FILTERED = 100  # vaults up to which a search names them; for more it takes all that the factory says
 ATTEMPTS = 5  # looks at a chain whose best block changes while it is read
 
 
@@ -194,7 +195,7 @@ class Follower:
             return
         block = {"blockHash": header.hash}
         logs, balances = await asyncio.gather(
-            self.client.call("eth_getLogs", {**block, "address": self.factory}),
+            self.client.call("eth_getLogs", {**spent_filter(self.factory), **block}),
             read_balances(self.client, [(one.leg.asset, one.address) for one in histories], block),
         )
         sightings = _sightings(logs)
@@ -209,7 +210,7 @@ class Follower:
         trials = [history.copy() for history in histories]
         pairs = [(trial.leg.asset, trial.address) for trial in trials]
         try:
-            sightings = await self._range(min(trial.next for trial in trials), tip.height)
+            sightings = await self._range(trials, tip.height)
             balances = [held or 0 for held in await read_balances(self.client, pairs, {"blockHash": tip.hash})]
         except RpcError as error:
             raise _Moved(error) from error
@@ -253,12 +254,15 @@ class Follower:
             return None  # pruned
         return held
 
-    async def _range(self, first: int, last: int) -> list[Sighting]:
-        """What left vaults from block `first` to `last`, asked for in ranges that the node accepts."""
+    async def _range(self, histories: Sequence[History], last: int) -> list[Sighting]:
+        """What left these vaults up to block `last`, asked for in ranges that the node accepts."""
+        named = [history.address for history in histories] if len(histories) <= FILTERED else []
+        wanted = spent_filter(self.factory, named)
+        first = min(history.next for history in histories)
         sightings: list[Sighting] = []
         while first <= last:
             end = min(last, first + self._log_range - 1)
-            query = {"address": self.factory, "fromBlock": hex(first), "toBlock": hex(end)}
+            query = {**wanted, "fromBlock": hex(first), "toBlock": hex(end)}
             try:
                 sightings += _sightings(await self.client.call("eth_getLogs", query))
             except RpcError:
