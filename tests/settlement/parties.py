@@ -25,6 +25,7 @@ from tests.settlement.paper import TIMING, PaperChain
 from tests.settlement.samples import AT
 
 OUTAGE = 600
+GUARDS = timelocks.guards({"bitcoin": TIMING, "evm": TIMING}, OUTAGE)
 
 
 class Clock:
@@ -95,13 +96,13 @@ async def two(folder: Path, auto: bool = False, serve: bool = True) -> AsyncIter
 
 
 def swap(role: str = "initiator", **changes: Any) -> Offer:
-    timings = {"bitcoin": TIMING, "evm": TIMING}
-    guards = timelocks.guards(timings, OUTAGE)
+
+    guards = GUARDS
     values: dict[str, Any] = {
         "protocol": "swap",
         "role": role,
         "legs": {"x": LegTerms("bitcoin", "native", 10**6), "y": LegTerms("evm", "token", 10**20)},
-        "times": timelocks.swap_ladder("bitcoin", "evm", guards, AT),
+        "times": timelocks.swap_ladder("bitcoin", "evm", guards, AT, slack=0),
         "options": {},
         **changes,
     }
@@ -109,7 +110,7 @@ def swap(role: str = "initiator", **changes: Any) -> Offer:
 
 
 def option(role: str = "writer") -> Offer:
-    guards = timelocks.guards({"bitcoin": TIMING, "evm": TIMING}, OUTAGE)
+    guards = GUARDS
     return Offer(
         protocol="option",
         role=role,
