@@ -12,7 +12,7 @@ from chains.bitcoin.encoding import segwit_address
 from chains.bitcoin.facts import leg_facts
 from chains.bitcoin.follower import Follower
 from chains.bitcoin.node import Node
-from chains.bitcoin.params import DUST_P2WPKH, DUST_P2WSH, GENESIS_PREFIX
+from chains.bitcoin.params import GENESIS_PREFIX
 from chains.bitcoin.rpc import Rpc
 from chains.bitcoin.settings import UtxoSettings
 from chains.bitcoin.tracing import Tracer
@@ -33,7 +33,6 @@ from chains.port import FeeEstimate, LegAddress, SignedTx, Snapshot, TxState
 
 URGENT_TARGET: Final = 2  # blocks; estimatesmartfee knows no smaller one
 ECONOMICAL_TARGET: Final = 6
-DUST_PRICE: Final = 3000  # satoshi per 1000 vbytes at which a leg must at least pay its own spend
 NEEDED: Final = {"bip65": "CHECKLOCKTIMEVERIFY", "csv": "median time past", "segwit": "segregated witness"}
 MAX_POLL: Final = 2.0  # seconds between two questions while waiting
 POLLS_PER_BLOCK: Final = 10
@@ -73,11 +72,12 @@ class UtxoChain:
         self.asset(leg.asset)
         if leg.amount > self.network.supply:
             raise BadAmount(leg.amount, f"there are never more than {self.network.supply}")
-        if leg.amount < DUST_P2WSH:
-            raise Dust(leg.amount, f"nodes relay no output below {DUST_P2WSH}")
-        worst = max(self.claim_cost(leg, path.name, DUST_PRICE) for path in leg.paths)
-        if leg.amount < worst + DUST_P2WPKH:
-            raise Dust(leg.amount, f"at {DUST_PRICE} {self.price_unit} a spend costs {worst}")
+        if leg.amount < self.network.dust_p2wsh:
+            raise Dust(leg.amount, f"nodes relay no output below {self.network.dust_p2wsh}")
+        price = self.network.dust_price
+        worst = max(self.claim_cost(leg, path.name, price) for path in leg.paths)
+        if leg.amount < worst + self.network.dust_p2wpkh:
+            raise Dust(leg.amount, f"at {price} {self.price_unit} a spend costs {worst}")
 
     def address(self, leg: Leg) -> LegAddress:
         """See the port. Raises BadKey, BadPolicy."""
@@ -188,8 +188,10 @@ class UtxoChain:
     # --- acting
 
     async def fees(self) -> FeeEstimate:
-        """See the port. While the node has no estimate, the configuration's prices serve."""
-        economical, urgent = await self._node.estimates([ECONOMICAL_TARGET, URGENT_TARGET])
+        """See the port. While the node has no estimate, the configuration's prices serve. Where nodes refuse
+        replacements, a first bid can't count on being raised, and even the economical one is urgent."""
+        targets = [ECONOMICAL_TARGET if self.network.replaces else URGENT_TARGET, URGENT_TARGET]
+        economical, urgent = await self._node.estimates(targets)
         floor, _ = await self._node.floors()
         fallback = self.network.fallback
         economical = economical or self.settings.fallback_economical or fallback.economical

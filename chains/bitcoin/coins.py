@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from chains.bitcoin.blocks import Receipt
-from chains.bitcoin.params import DUST_P2WPKH
 from chains.bitcoin.transaction import (
     INPUT_WEIGHT,
     OUTPUT_P2WPKH_WEIGHT,
@@ -43,11 +42,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What coins are needed for: `amount` to outputs that weigh `weight`, at `bid`."""
+    """What coins are needed for: `amount` to outputs that weigh `weight`, at `bid`. dust: the least change."""
 
     amount: int
     weight: int
     bid: Bid
+    dust: int
 
     def cost(self, count: int, change: bool) -> int:
         """Amount and fee with `count` coins."""
@@ -58,7 +58,7 @@ class Purchase:
         """These coins with the change they leave, or None if they don't suffice."""
         total = sum(coin.amount for coin in coins)
         change = total - self.cost(len(coins), change=True)
-        if change >= DUST_P2WPKH:
+        if change >= self.dust:
             return Selection(tuple(coins), change)
         return Selection(tuple(coins), 0) if total >= self.cost(len(coins), change=False) else None
 

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -61,7 +62,8 @@ def _library() -> Any:
     before = os.environ.get(_FOLDER)
     root = logging.getLogger()
     handlers = root.handlers[:]
-    with tempfile.TemporaryDirectory(prefix="strikelock-") as folder:
+    with tempfile.TemporaryDirectory(prefix="strikelock-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its database layer, which is not used
         Path(folder, "config.ini").write_text(_QUIET, encoding="utf-8")
         os.environ[_FOLDER] = folder
         try:

@@ -13,10 +13,10 @@ from chains.port import BlockProcess, Timing
 COIN = 100_000_000  # satoshi (or litoshi) in one coin
 GENESIS_PREFIX = 32  # hex digits of the genesis hash in a CAIP-2 reference
 
-# An output below this is not relayed: 3 sat/vB for the output and the input that spends it
-# (GetDustThreshold in policy.cpp; 31 + 67 and 43 + 67 vbytes).
-DUST_P2WPKH = 294
-DUST_P2WSH = 330
+# Nodes count an output with the input that would spend it, 31 + 67 and 43 + 67 vbytes, at their dust fee rate
+# (GetDustThreshold in policy.cpp).
+P2WPKH_LIFE = 98
+P2WSH_LIFE = 110
 
 COINBASE_MATURITY = 100
 MEDIAN_SPAN = 11  # BIP113
@@ -35,6 +35,8 @@ class Prices:
 class Network:
     """One network. hrp: of its Bech32 addresses. genesis: hash of block 0. supply: no amount is above it.
 
+    dust_price: satoshi per 1000 vbytes at which an output that costs more than it holds is not relayed.
+    replaces: whether nodes accept replacements (BIP125) unless told otherwise; Litecoin's do not.
     private: blocks are made at will (regtest), so an old tip or a node that says it still syncs means nothing.
     """
 
@@ -46,7 +48,19 @@ class Network:
     supply: int
     timing: Timing
     fallback: Prices
+    dust_price: int = 3_000
+    replaces: bool = True
     private: bool = False
+
+    @property
+    def dust_p2wpkh(self) -> int:
+        """The least a P2WPKH output may hold."""
+        return P2WPKH_LIFE * self.dust_price // 1000
+
+    @property
+    def dust_p2wsh(self) -> int:
+        """The least a P2WSH output may hold."""
+        return P2WSH_LIFE * self.dust_price // 1000
 
     @property
     def identity(self) -> str:
@@ -148,6 +162,8 @@ NETWORKS: dict[tuple[str, str], Network] = {
             _LITECOIN_SUPPLY,
             _LITECOIN,
             _LITECOIN_PRICES,
+            dust_price=30_000,
+            replaces=False,
         ),
         Network(
             "litecoin",
@@ -158,6 +174,8 @@ NETWORKS: dict[tuple[str, str], Network] = {
             _LITECOIN_SUPPLY,
             _LITECOIN_TEST,
             _LITECOIN_PRICES,
+            dust_price=30_000,
+            replaces=False,
         ),
         Network(
             "litecoin",
@@ -168,6 +186,8 @@ NETWORKS: dict[tuple[str, str], Network] = {
             _LITECOIN_SUPPLY,
             _REGTEST,
             _REGTEST_PRICES,
+            dust_price=30_000,
+            replaces=False,
             private=True,
         ),
     )

@@ -12,7 +12,6 @@ from chains.bitcoin.compiler import Contract
 from chains.bitcoin.encoding import hash160
 from chains.bitcoin.hd import WalletKey
 from chains.bitcoin.keys import sign
-from chains.bitcoin.params import DUST_P2WPKH
 from chains.bitcoin.transaction import (
     OUTPUT_P2WPKH_WEIGHT,
     OUTPUT_P2WSH_WEIGHT,
@@ -45,9 +44,11 @@ def signed(chain: str, tx: Tx) -> SignedTx:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """What the wallet can pay with. keys: by script. change: the script that change goes to."""
+    """What the wallet can pay with. keys: by script. change: the script that change goes to. dust: the least that
+    an output of the wallet may hold."""
 
     chain: str
+    dust: int
     keys: Mapping[bytes, WalletKey]
     change: bytes
 
@@ -61,7 +62,7 @@ def pay(
     others: Sequence[Receipt],
 ) -> SignedTx:
     """Pay one P2WSH output. Raises InsufficientFunds, FeeAboveCap."""
-    purchase = Purchase(output.amount, OUTPUT_P2WSH_WEIGHT, bid)
+    purchase = Purchase(output.amount, OUTPUT_P2WSH_WEIGHT, bid, purse.dust)
     chosen = select(purchase, required, others)
     if chosen is None:
         everything = (*required, *others)
@@ -79,8 +80,8 @@ def take_back(purse: Purse, coins: Sequence[Receipt], bid: Bid) -> SignedTx:
     InsufficientFunds where they don't cover the fee."""
     fee = bid.fee(OVERHEAD_WEIGHT + len(coins) * COIN_WEIGHT + OUTPUT_P2WPKH_WEIGHT)
     total = sum(coin.amount for coin in coins)
-    if total - fee < DUST_P2WPKH:
-        raise InsufficientFunds(purse.chain, NATIVE, fee + DUST_P2WPKH, total)
+    if total - fee < purse.dust:
+        raise InsufficientFunds(purse.chain, NATIVE, fee + purse.dust, total)
     return signed(purse.chain, _sign_all(purse, Selection(tuple(coins), total - fee), ()))
 
 
@@ -113,7 +114,6 @@ def _with_witnesses(tx: Tx, witnesses: Sequence[tuple[bytes, ...]]) -> Tx:
 class Sweep:
     """A spend of a leg's coins by one path. consents: for each coin, the other signers' signatures by key."""
 
-    chain: str
     address: str
     contract: Contract
     path: Path
@@ -121,7 +121,7 @@ class Sweep:
     preimages: Mapping[bytes, bytes]
     consents: Mapping[bytes, Mapping[str, bytes]]
 
-    def build(self, main: Receipt, others: Sequence[Receipt], pay_to: bytes, bid: Bid, cap: int) -> SignedTx:
+    def build(self, purse: Purse, main: Receipt, others: Sequence[Receipt], bid: Bid, cap: int) -> SignedTx:
         """Spend `main` in any case, so that every retry conflicts with all others, and of `others` those that pay
         for themselves. Raises NothingToSpend, FeeAboveCap."""
         weight = self.contract.input_weight(self.path.name)
@@ -130,12 +130,12 @@ class Sweep:
         fee = bid.fee(OVERHEAD_WEIGHT + len(coins) * weight + OUTPUT_P2WPKH_WEIGHT)
         amount = sum(coin.amount for coin in coins) - fee
         if fee > cap:
-            raise FeeAboveCap(self.chain, fee, cap)
-        if amount < DUST_P2WPKH:
-            raise NothingToSpend(self.chain, self.address)
+            raise FeeAboveCap(purse.chain, fee, cap)
+        if amount < purse.dust:
+            raise NothingToSpend(purse.chain, self.address)
         inputs = tuple(TxIn(coin.outpoint, coin.amount, self.contract.script) for coin in coins)
-        tx = Tx(inputs, (TxOut(amount, pay_to),), lock_time=self.path.after or 0)
-        return signed(self.chain, _with_witnesses(tx, [self._witness(tx, index) for index in range(len(coins))]))
+        tx = Tx(inputs, (TxOut(amount, purse.change),), lock_time=self.path.after or 0)
+        return signed(purse.chain, _with_witnesses(tx, [self._witness(tx, index) for index in range(len(coins))]))
 
     def _witness(self, tx: Tx, index: int) -> tuple[bytes, ...]:
         template = self.contract.templates[self.path.name]

@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -130,7 +131,7 @@ class Rpc:
             async with self._session.post(
                 self._settings.endpoint,
                 json=body,
-                auth=self._auth(),
+                headers=self._headers(),
                 timeout=aiohttp.ClientTimeout(total=timeout),
             ) as response:
                 status, text = response.status, await response.text()
@@ -140,9 +141,11 @@ class Rpc:
             raise _Passing(str(error) or type(error).__name__) from None
         return self._read(calls, first, status, text)
 
-    def _auth(self) -> aiohttp.BasicAuth | None:
+    def _headers(self) -> dict[str, str]:
         pair = self._settings.credentials()  # an OSError here is a passing fault: the cookie comes with the node
-        return aiohttp.BasicAuth(*pair, encoding="utf-8") if pair else None
+        if pair is None:
+            return {}
+        return {"Authorization": "Basic " + b64encode(":".join(pair).encode()).decode()}
 
     def _read(self, calls: Sequence[Call], first: int, status: int, text: str) -> list[Any]:
         if status == UNAUTHORISED:

@@ -112,7 +112,6 @@ class UtxoWallet:
         ready = [coin for coin in coins if len(signatures.get(coin.outpoint, {})) == len(policy.signers)]
         main = self._main(leg, contract, ready, replacing)
         sweep = Sweep(
-            chain=self._chain,
             address=segwit_address(self._network.hrp, contract.output),
             contract=contract,
             path=policy,
@@ -122,7 +121,7 @@ class UtxoWallet:
         )
         bid = await self._bid(price, [replacing] if replacing else [])
         others = [coin for coin in ready if coin is not main]
-        tx = sweep.build(main, others, self._purse(pending, replacing).change, bid, cap)
+        tx = sweep.build(self._purse(pending, replacing), main, others, bid, cap)
         if idle and (reason := await self._node.would_accept(tx.raw)):
             raise WouldFail(self._chain, reason)
         return tx
@@ -222,7 +221,7 @@ class UtxoWallet:
         fresh = (one for one in self._change if one not in used and not ledger.receipts(one))
         empty = (one for one in self._change if one not in used and not any(ledger.coins(one)))
         script = next(joined(kept, fresh, empty), self._change[0])
-        return Purse(self._chain, self._keys, script)
+        return Purse(self._chain, self._network.dust_p2wpkh, self._keys, script)
 
     async def _bid(self, price: int, replaced: Sequence[SignedTx]) -> Bid:
         """What to pay: `price`, and more than any of `replaced` (BIP125). Only one of them can be in the mempool,
