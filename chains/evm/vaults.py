@@ -221,7 +221,7 @@ def spend_calldata(
     """
     shown = witness(VaultSpend(leg, path_index, chain_id, tuple(preimages), tuple(signatures)))
     token, path = asset_bytes(asset), path_word(leg, path_index)
-    if len(shown) > 2:
+    if len(shown) != 2:
         return _SPEND + word(token) + path + word(3 * 32) + array(shown)
     called = _SPEND_ERC20 + word(token) if any(token) else _SPEND_COIN
     return called + path + b"".join(shown)
