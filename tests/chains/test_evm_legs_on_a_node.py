@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from chains.errors import AccountBusy, FeeAboveCap, InsufficientFunds, NothingToSpend, WouldFail
+from chains.evm.wallet import Push
 from chains.legs import Path
 from chains.port import LegFacts, TxPhase
 from chains.testing.anvil import Anvil
@@ -151,9 +152,8 @@ async def test_a_stray_token_is_recovered_and_says_nothing_of_the_legs_state(her
     await here.lock(writer, swap.leg)
     await here.pay(here.vault(swap.leg), here.token, 55)
     before = await holder.balance(here.token)
-    key = writer.key(b"", "")
-    tx = await writer.recover(swap.leg, "claim", here.token, [swap.preimage], [], await here.price(), PLENTY, [])
-    del key
+    push = Push(swap.leg, "claim", (swap.preimage,))
+    tx = await writer.push(push, here.token, await here.price(), PLENTY, [])
     await here.chain.broadcast(tx)
     await here.node.mine()
     assert await holder.balance(here.token) == before + 55
@@ -248,3 +248,37 @@ async def test_two_wallets_and_two_parties_see_the_same(here: World) -> None:
     assert mine.tip == theirs.tip
     assert mine.legs[here.vault(swap.leg)] == theirs.legs[here.vault(swap.leg)]
     assert here.chain.identity == other.identity == f"eip155:{here.node.chain_id}/{here.factory.lower()}"
+
+
+async def test_a_batch_pushes_what_it_can_and_skips_the_rest(here: World, asset: str) -> None:
+    writer, holder, pusher = [await here.wallet() for _ in range(3)]
+    swaps = [await here.swap_leg(asset, 1000 + n, holder, writer) for n in range(4)]
+    for swap in swaps[:3]:
+        await here.lock(writer, swap.leg)
+    pushes = [Push(swap.leg, "claim", (swap.preimage,)) for swap in swaps]  # the last is empty
+    price = await here.price()
+    batch = await pusher.push_many(pushes, asset, price, PLENTY, [])
+    await here.spend(holder, swaps[0].leg, "claim", swaps[0].preimage)  # somebody was faster
+    await here.node.mine()
+    before = await holder.balance(asset)
+    await here.chain.broadcast(batch)
+    await here.node.mine()
+    state = await here.trace(batch)
+    assert state.succeeded
+    assert await holder.balance(asset) == before + 1001 + 1002
+    for swap in swaps[1:3]:
+        [spend] = (await here.facts(swap.leg)).spends
+        assert (spend.txid, spend.path, spend.preimages) == (batch.txid, "claim", (swap.preimage,))
+    with pytest.raises(NothingToSpend):
+        await pusher.push_many(pushes, asset, price, PLENTY, [])
+
+
+async def test_a_leg_with_one_path_and_no_hash(here: World, asset: str) -> None:
+    """The shortest witness there is."""
+    writer, holder = await here.wallet(), await here.wallet()
+    leg = here.leg(asset, 1000, Path("gift", holder.address))
+    await here.chain.watch(leg, 0)
+    await here.lock(writer, leg)
+    await here.spend(writer, leg, "gift")
+    await here.node.mine()
+    assert (await here.facts(leg)).held == 0
