@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -43,6 +42,8 @@ def check(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
 def redact(value: Any, name: str = "") -> Any:
     """A copy without secrets: values of keys that hold one, and credentials inside URLs."""
+    from urllib.parse import urlsplit, urlunsplit
+
     if isinstance(value, dict):
         return {key: redact(item, key) for key, item in value.items()}
     if isinstance(value, str) and value:

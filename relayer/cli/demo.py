@@ -109,18 +109,21 @@ def _tables(played: Played) -> Any:
     from rich.console import Group
     from rich.table import Table
 
-    steps = Table("party", "leg", "step", "chain", "transaction", "size", "fee", title="Transactions")
+    steps = Table("party", "step", "chain", "size", "fee", title="Transactions")
+    steps.add_column("transaction", overflow="fold")
     for (role, intent), row in zip(played.transactions, played.to_json()["transactions"], strict=True):
         unit = played.units[intent.tx.chain]
         size = f"{row[unit]:,} {'vB' if unit == 'vbytes' else unit}"
-        steps.add_row(role, intent.leg, intent.step, intent.tx.chain, intent.tx.txid, size, f"{row['fee']:,}")
-    balances = Table("party", "chain", "asset", "before", "after", "change", "fees paid", title="Balances")
+        step = f"{intent.leg}/{intent.step}"
+        steps.add_row(role, step, intent.tx.chain, size, f"{row['fee']:,}", intent.tx.txid)
+    balances = Table("party", "asset", title="Balances, in smallest units")
+    for heading in ("before", "after", "change", "of it fees"):
+        balances.add_column(heading, justify="right", overflow="fold")
     for role, account in played.accounts.items():
         for key, before in account.before.items():
             chain, asset = key.split("/")
-            after = account.after[key]
-            fee = account.fees.get(key, 0)
-            numbers = (f"{before:,}", f"{after:,}", f"{after - before:+,}", f"{fee:,}")
-            balances.add_row(role, chain, asset if len(asset) < 12 else f"{asset[:8]}…", *numbers)
+            name = f"{chain}/{asset if len(asset) < 12 else asset[:8] + '…'}"
+            after, fee = account.after[key], account.fees.get(key, 0)
+            balances.add_row(role, name, f"{before:,}", f"{after:,}", f"{after - before:+,}", f"{fee:,}")
     verdict = f"The {played.plot.protocol} is {played.verdict}, {played.seconds:.1f} s after the start."
     return Group(steps, balances, verdict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import sys
@@ -17,6 +16,7 @@ from chains.errors import StrikelockError
 
 T = TypeVar("T")
 
+PIPE_WIDTH = 200  # of tables where no terminal says how wide it is
 FAILURE = 1  # exit code of anything that a user can act on
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -34,7 +34,9 @@ def emit(document: Any, as_json: bool, words: Callable[[], object]) -> None:
         return
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(words())
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    shown = words()
+    Console(highlight=False, width=width).print(shown, soft_wrap=isinstance(shown, str))
 
 
 def fail(error: StrikelockError, as_json: bool) -> None:
@@ -54,15 +56,30 @@ def error_document(error: StrikelockError) -> dict[str, Any]:
 
 def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNING) -> T:
     """Run a command's work; errors of ours become a message and an exit code."""
+    import asyncio
+
     log_to_stderr(level)
     try:
         return asyncio.run(work)
     except StrikelockError as error:
         fail(error, as_json)
+    except BaseExceptionGroup as group:
+        ours = group.subgroup(StrikelockError)
+        if ours is None:
+            raise
+        fail(_first(ours), as_json)
     except KeyboardInterrupt:
         typer.secho("interrupted", err=True)
         raise typer.Exit(130) from None
     raise AssertionError("not reached")
+
+
+def _first(group: BaseExceptionGroup[StrikelockError]) -> StrikelockError:
+    """The first error in a group of groups."""
+    found: StrikelockError | BaseExceptionGroup[StrikelockError] = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def run_until_done(work: Coroutine[Any, Any, None], as_json: bool) -> None:

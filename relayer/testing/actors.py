@@ -43,7 +43,7 @@ class Actor:
         self.folder = world.folder / role
         self.config = self.folder / "strikelock.toml"
         self.log = self.folder / "strikelock.log"
-        self._command = tuple(command) or (sys.executable, "-m", "relayer.cli")
+        self.command = tuple(command) or (sys.executable, "-m", "relayer.cli")
         self._process: asyncio.subprocess.Process | None = None
         self.settings = self._prepare(world, chains)
 
@@ -71,7 +71,7 @@ class Actor:
         """Start the process and wait until it is ready. Raises ActorFailed."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *self.command,
                 "run",
                 "--config",
                 str(self.config),

@@ -90,6 +90,12 @@ class World:
             utxo = self.nodes[name] = Bitcoind(name, folder=self.folder / name)
             await utxo.start()
 
+    def anvil(self, name: str) -> Anvil:
+        """The node of an EVM chain."""
+        node = self.nodes[name]
+        assert isinstance(node, Anvil), name
+        return node
+
     # --- time
 
     def clock(self) -> float:
@@ -105,6 +111,20 @@ class World:
     async def _block(self, node: Node) -> None:
         await node.set_time(self.time)
         await node.mine()
+
+    async def reorganise(self, chain: str, depth: int) -> None:
+        """Replace the last `depth` blocks of a chain by others; what they held is in the pool again."""
+        await self.nodes[chain].reorg(depth)
+        self.time = max(self.time, await self.nodes[chain].clock())
+
+    async def restarted(self, chain: str) -> None:
+        """A node is back: tell it what time it is and how it mines."""
+        node = self.nodes[chain]
+        self.time = max(self.time, await node.clock())
+        if isinstance(node, Anvil):
+            await node.rpc("evm_setAutomine", False)
+        else:
+            await node.set_time(self.time)
 
     # --- money and configuration
 
