@@ -101,18 +101,10 @@ def _deal(
     )
 
 
-def unsettled_numbers(connection: Connection) -> list[int]:
-    query = select(intents.c.number).where(intents.c.final.is_(None)).order_by(intents.c.number)
-    return list(connection.execute(query).scalars())
-
-
-def load_intents(connection: Connection, numbers: Sequence[int]) -> list[Intent]:
-    """Intents by their numbers, in order."""
-    found: list[Intent] = []
-    for start in range(0, len(numbers), BATCH):
-        query = select(intents).where(intents.c.number.in_(numbers[start : start + BATCH]))
-        found.extend(_intent(row) for row in connection.execute(query.order_by(intents.c.number)).mappings())
-    return found
+def unsettled(connection: Connection) -> tuple[Intent, ...]:
+    """Every intent without a final word, of all deals, in order."""
+    query = select(intents).where(intents.c.final.is_(None)).order_by(intents.c.number)
+    return tuple(_intent(row) for row in connection.execute(query).mappings())
 
 
 def intents_of(connection: Connection, deal: str) -> tuple[Intent, ...]:
@@ -190,10 +182,13 @@ def insert_intent(connection: Connection, deal: str, leg: str, step: str, tx: Si
     return Intent(number, deal, leg, step, tx, at)
 
 
-def settle_intent(connection: Connection, number: int, state: TxState) -> None:
+def settle_intent(connection: Connection, number: int, state: TxState) -> str:
+    """Store the last word on a transaction; the deal it is of. Raises NoSuchIntent."""
     query = update(intents).where(intents.c.number == number).values(final=forms.dump_tx_state(state))
-    if connection.execute(query).rowcount == 0:
+    deal = connection.execute(query.returning(intents.c.deal)).scalar_one_or_none()
+    if deal is None:
         raise NoSuchIntent(number)
+    return deal
 
 
 def insert_preimages(connection: Connection, database: Database, deal: str, found: Mapping[bytes, bytes]) -> None:

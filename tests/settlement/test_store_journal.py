@@ -196,3 +196,30 @@ async def test_a_cancelled_call_is_whole_or_nothing_and_the_store_goes_on(store)
     intents = await store.unsettled()
     assert intents[-1] == last
     assert all(intent.tx in [tx(number) for number in [*range(30), 99]] for intent in intents)
+
+
+async def test_copies_in_memory_never_differ_from_the_disk(store, database):
+    """Whatever is written, and however reads and writes overlap, the driver sees what another process would."""
+    agreed = [deal(number) for number in range(3)]
+    for one in agreed:
+        await store.add(one)
+    async with await Store.open(str(database)) as other:
+        for number in range(12):
+            one = agreed[number % 3]
+            await store.deals()
+            reads = [asyncio.create_task(store.intents(one.id)), asyncio.create_task(store.unsettled())]
+            intent = await store.sign(one.id, "x", FUND, tx(number), AT)
+            if number % 2:
+                settling = asyncio.create_task(store.settle(intent.number, DONE))
+                await asyncio.sleep(0)
+                settling.cancel()  # nobody waits for it, and it is done all the same
+            await asyncio.gather(*reads)
+            if number % 3 == 2:
+                with pytest.raises(NoSuchIntent):
+                    await store.settle(10_000, DONE)
+            await store.resolve(one.id, Will(stop=bool(number % 2)))
+            assert await store.deals() == await other.deals()
+            assert await store.unsettled() == await other.unsettled()
+            for known in agreed:
+                assert await store.intents(known.id) == await other.intents(known.id)
+                assert await store.intents(known.id) == await store.intents(known.id)
