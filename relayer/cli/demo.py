@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +39,9 @@ class Pair(StrEnum):
 OutcomeOption = Annotated[OutcomeName, typer.Option("--outcome", help="How it shall end.")]
 PairOption = Annotated[
     Pair | None,
-    typer.Option("--chains", help="The two chains. bitcoin/evm unless given, or litecoin/evm without a bitcoind."),
+    typer.Option(
+        "--chains", help="The two chains. bitcoin/evm unless given, or others if a node of that is missing."
+    ),
 ]
 FolderOption = Annotated[
     Path | None,
@@ -92,17 +95,20 @@ def _demo(
     emit(played.to_json(), json, lambda: _tables(played))
 
 
-def _usual_pair(say: Any) -> Pair:
-    """Bitcoin against EVM; Litecoin where no bitcoind can be had."""
+def _usual_pair(say: Callable[[str], None]) -> Pair:
+    """Bitcoin against EVM; where a node of that can't be had, the first pair whose nodes can."""
     from chains.testing.errors import NodeMissing
     from chains.testing.locate import find
 
-    try:
-        find("bitcoind")
-    except NodeMissing as error:
-        say(f"{error}; going on with litecoin")
-        return Pair.LITECOIN_EVM
-    return Pair.BITCOIN_EVM
+    missing = set()
+    for chain, program in (("bitcoin", "bitcoind"), ("litecoin", "litecoind"), ("evm", "anvil")):
+        try:
+            find(program)
+        except NodeMissing as error:
+            missing.add(chain)
+            say(f"going on without {chain}: {error}")
+    usable = [pair for pair in Pair if not missing & set(pair.value.split("/"))]
+    return usable[0] if usable else Pair.BITCOIN_EVM  # which then says what is missing
 
 
 def _tables(played: Played) -> Any:
