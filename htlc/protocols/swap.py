@@ -160,7 +160,7 @@ def verdict(view: View, closing: bool = False) -> str | None:
         return "swapped"
     if taken and (len(paths) == 2 or (closing and not standing)):
         return "forfeited"
-    if taken or not paths:
+    if taken or not (paths or standing):
         return None
     return None if standing and not closing else "refunded"
 

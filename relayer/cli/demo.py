@@ -39,9 +39,7 @@ class Pair(StrEnum):
 OutcomeOption = Annotated[OutcomeName, typer.Option("--outcome", help="How it shall end.")]
 PairOption = Annotated[
     Pair | None,
-    typer.Option(
-        "--chains", help="The two chains. bitcoin/evm unless given, or others if a node of that is missing."
-    ),
+    typer.Option("--chains", help="The two chains. bitcoin/evm unless given, or what nodes there are."),
 ]
 FolderOption = Annotated[
     Path | None,
