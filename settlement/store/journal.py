@@ -188,7 +188,7 @@ def settle_intent(connection: Connection, number: int, state: TxState) -> str:
     deal = connection.execute(query.returning(intents.c.deal)).scalar_one_or_none()
     if deal is None:
         raise NoSuchIntent(number)
-    return deal
+    return str(deal)
 
 
 def insert_preimages(connection: Connection, database: Database, deal: str, found: Mapping[bytes, bytes]) -> None:
