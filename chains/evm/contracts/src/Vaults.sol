@@ -36,7 +36,6 @@ contract Vaults is IVaults {
     // recipient, and above it the amount's high part plus one; then the token, and above it the amount's low 96 bits.
     uint256 private constant IS_SECOND = 1 << 160;
     uint256 private constant LOW_BITS = 96;
-    uint256 private constant LOW_MASK = 2 ** 96 - 1;
     /// @dev The most that is paid at a time, so that the orders fit. What is left can be spent like any late deposit.
     uint256 private constant MAX_PAYMENT = 2 ** 191;
 
@@ -265,11 +264,11 @@ contract Vaults is IVaults {
         if (uint160(to) >> PRECOMPILE_BITS == 0 || to == address(this) || to == asset) revert BadRecipient(to);
         uint256 notBefore = (path >> AFTER_AT) & AFTER_MASK;
         if (block.timestamp < notBefore) revert TooEarly(notBefore, block.timestamp);
-        bool spent;
+        uint256 orders;
         assembly ("memory-safe") {
-            spent := tload(vault)
+            orders := tload(vault)
         }
-        if (spent) revert AlreadySpent(vault);
+        if (orders != 0) revert AlreadySpent(vault);
         revert RecipientSpent(to);
     }
 
@@ -279,7 +278,7 @@ contract Vaults is IVaults {
     function _payCoin(uint256 path, bytes32 terms, uint256 words) private {
         uint256 amount;
         address vault;
-        bool refused;
+        uint256 refused;
         assembly {
             let to := and(path, ADDRESS_MASK)
             mstore(0x80, or(shl(160, 0xff), address()))
@@ -307,14 +306,14 @@ contract Vaults is IVaults {
                 }
             }
         }
-        if (refused) _refuse(address(0), path, vault);
+        if (refused != 0) _refuse(address(0), path, vault);
         revert EmptyVault(vault, address(0));
     }
 
     /// @dev What left is what counts: some tokens round, so that a few units stay behind; those can be spent later.
     function _payToken(address asset, uint256 path, bytes32 terms, uint256 words) private {
         address vault;
-        bool refused;
+        uint256 refused;
         uint256 held;
         uint256 moved;
         uint256 coin;
@@ -361,7 +360,7 @@ contract Vaults is IVaults {
                 }
             }
         }
-        if (refused) _refuse(asset, path, vault);
+        if (refused != 0) _refuse(asset, path, vault);
         if (held == 0) _emptyOrNoToken(asset, vault);
         if (moved == 0) revert TransferRefused(vault, asset);
         _payOn(path, coin, vault, words);
@@ -370,12 +369,12 @@ contract Vaults is IVaults {
     /// @dev Coin that stood at a vault when a token was spent, to the same recipient and as quietly: as the endowment of
     /// a contract whose init code is PUSH20 recipient, SELFDESTRUCT.
     function _payOn(uint256 path, uint256 coin, address vault, uint256 words) private {
-        bool done;
+        address carrier;
         assembly {
             let to := and(path, ADDRESS_MASK)
             if iszero(tload(to)) {
                 mstore(0, or(or(shl(248, 0x73), shl(88, to)), shl(80, 0xff)))
-                done := create(coin, 0, 22)
+                carrier := create(coin, 0, 22)
                 mstore(0x80, shr(INDEX_AT, path))
                 mstore(0xa0, coin)
                 let size := shl(5, byte(3, path))
@@ -383,7 +382,7 @@ contract Vaults is IVaults {
                 log1(0x80, add(0x40, size), vault)
             }
         }
-        if (!done) revert RecipientSpent(address(uint160(path)));
+        if (carrier == address(0)) revert RecipientSpent(address(uint160(path)));
     }
 
     function _emptyOrNoToken(address asset, address vault) private view {
