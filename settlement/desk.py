@@ -77,7 +77,7 @@ class Desk:
         self.examiner.check_networks(terms)  # guards need the chains
         guards = guards or self.policies.risk.guards(terms, self.chains)
         parties = {proposal.role: self.identity.public, other_role(spoken, proposal.role): proposal.peer}
-        legs = await self.examiner.examine(spoken, terms, proposal.role, parties, guards, now)
+        legs = await self.examiner.examine(spoken, terms, proposal.role, parties, guards, now, proposal.id)
         return Verified(terms, legs, guards)
 
     async def heights(self, terms: Terms) -> dict[str, int]:

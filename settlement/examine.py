@@ -30,9 +30,17 @@ class Examiner:
         self._risk = risk
 
     async def examine(
-        self, protocol: DealProtocol, terms: Terms, role: str, parties: Mapping[str, str], guards: Guards, now: int
+        self,
+        protocol: DealProtocol,
+        terms: Terms,
+        role: str,
+        parties: Mapping[str, str],
+        guards: Guards,
+        now: int,
+        origin: str,
     ) -> dict[str, Leg]:
         """Check complete terms for our `role`; the rebuilt legs. parties: the identity each role must have.
+        origin: the proposal, in whose name hashes may be used already (by another process of ours).
 
         Raises a TermsError or LegError naming what is wrong; ChainUnavailable if a node is needed and away.
         """
@@ -42,7 +50,7 @@ class Examiner:
         for name, identity in parties.items():
             if terms.parties[name].identity != identity:
                 raise WrongParty(name, identity, terms.parties[name].identity)
-        await self._check_fresh([party for name, party in terms.parties.items() if name != role])
+        await self._check_fresh([party for name, party in terms.parties.items() if name != role], origin)
         return legs
 
     async def rehearse(
@@ -75,13 +83,13 @@ class Examiner:
             self._chains[leg.chain].check(leg)
         return legs
 
-    async def _check_fresh(self, parties: list[Contribution]) -> None:
+    async def _check_fresh(self, parties: list[Contribution], origin: str) -> None:
         """The other party's hashes and nonce are new to us, and no preimage of them is public."""
         for party in parties:
             for value in party.hashes.values():
                 if await self._store.preimage(value) is not None:
                     raise PreimageKnown(value.hex())
-        await self._store.book.check_unused(parties)
+        await self._store.book.check_unused(parties, origin)
 
     async def _check_worth(self, legs: Mapping[str, Leg]) -> None:
         """Nobody locks coin that costs more to take than it is worth, at what a hurry costs today."""

@@ -150,16 +150,16 @@ class Book:
 
     # what was ever used
 
-    async def check_unused(self, parties: Iterable[Contribution]) -> None:
-        """Raise HashReused or NonceReused if anything of `parties` was used before."""
+    async def check_unused(self, parties: Iterable[Contribution], origin: str) -> None:
+        """Raise HashReused or NonceReused if anything of `parties` was used before, but for `origin` itself."""
         parties = tuple(parties)
 
         def work(connection: Connection) -> None:
             for party in parties:
                 for value in party.hashes.values():
-                    if _origin(connection, HASH, value) is not None:
+                    if _origin(connection, HASH, value) not in (None, origin):
                         raise HashReused(value.hex())
-                if _origin(connection, NONCE, party.nonce) is not None:
+                if _origin(connection, NONCE, party.nonce) not in (None, origin):
                     raise NonceReused(party.nonce.hex())
 
         await self._read(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import itertools
 
@@ -13,6 +14,7 @@ from chains.errors import StrikelockError
 from settlement.bodies import RefusalBody
 from settlement.errors import AlreadyAnswered, BadValidity, OwnIdentity, ProposalExpired
 from settlement.messages import Kind, Message, read
+from settlement.store import Store
 from settlement.store.errors import NoSuchProposal, StoreUnavailable
 from tests.settlement import parties
 from tests.settlement.parties import Party
@@ -242,3 +244,32 @@ async def test_we_propose_nothing_that_we_would_not_accept(tmp_path, code):
             await alice.agreement.propose(parties.swap(**BAD_OFFERS[code]), bob.identity, "")
         assert type(caught.value).__name__ == code
         assert not await alice.store.book.proposals()
+
+
+async def test_two_processes_of_one_party_get_the_same_answer_at_once(tmp_path):
+    """A command and the daemon may both be told of an acceptance; neither may refuse what the other took."""
+    async with (
+        parties.two(tmp_path, auto=True, serve=False) as (alice, bob),
+        await Store.open(alice.store.name) as other,
+    ):
+        twin = Party("alice", other, alice.chains, alice.clock, alice.policies, alice.seed)
+        proposal = await alice.agreement.propose(parties.swap(), bob.identity, "http://b")
+        message = read(proposal.message.encode())
+        acceptance = await bob.agreement.receive(message)
+        answers = await asyncio.gather(
+            *(party.agreement.receive(acceptance) for party in (alice, twin, alice, twin))
+        )
+        assert len({answer.text for answer in answers}) == 1
+        assert answers[0].kind is Kind.ACKNOWLEDGEMENT
+        assert len(await other.deals()) == 1
+
+
+async def test_two_processes_of_one_party_accept_at_once(tmp_path):
+    async with parties.two(tmp_path, serve=False) as (alice, bob), await Store.open(bob.store.name) as other:
+        twin = Party("bob", other, bob.chains, bob.clock, bob.policies, bob.seed)
+        proposal = await alice.agreement.propose(parties.swap(), bob.identity, "http://b")
+        await bob.agreement.receive(read(proposal.message.encode()))
+        accepted = await asyncio.gather(*(party.agreement.accept(proposal.id) for party in (bob, twin)))
+        assert len({one.stage.answer for one in accepted}) == 1
+        await alice.agreement.receive(read(accepted[0].stage.answer.encode()))
+        assert len(await alice.store.deals()) == 1
