@@ -146,7 +146,7 @@ async def world(node: Anvil, **changes: Any) -> AsyncIterator[World]:
         "factory": factory,
         "tokens": {"TUSD": token},
         "preset": "local",
-        "patience": 2.0,
+        "patience": 10.0,
         **changes,
     }
     chain = FAMILY.make("evm", settings)
