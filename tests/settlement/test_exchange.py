@@ -17,6 +17,7 @@ from settlement.messages import Kind, Message, read
 from settlement.store import Store
 from settlement.store.errors import NoSuchProposal, StoreUnavailable
 from tests.settlement import parties
+from tests.settlement.paper import PaperChain
 from tests.settlement.parties import Party
 
 
@@ -246,22 +247,37 @@ async def test_we_propose_nothing_that_we_would_not_accept(tmp_path, code):
         assert not await alice.store.book.proposals()
 
 
-async def test_two_processes_of_one_party_get_the_same_answer_at_once(tmp_path):
+class SlowChain(PaperChain):
+    """Its node takes its time over the first question."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def fees(self):
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().fees()
+
+
+async def test_two_processes_of_one_party_get_the_same_answer(tmp_path):
     """A command and the daemon may both be told of an acceptance; neither may refuse what the other took."""
-    async with (
-        parties.two(tmp_path, auto=True, serve=False) as (alice, bob),
-        await Store.open(alice.store.name) as other,
-    ):
-        twin = Party("alice", other, alice.chains, alice.clock, alice.policies, alice.seed)
+    async with parties.two(tmp_path, auto=True, serve=False) as (alice, bob), await reader(alice) as other:
+        slow = SlowChain("bitcoin")
+        twin = Party("alice", other, {**alice.chains, "bitcoin": slow}, alice.clock, alice.policies, alice.seed)
         proposal = await alice.agreement.propose(parties.swap(), bob.identity, "http://b")
-        message = read(proposal.message.encode())
-        acceptance = await bob.agreement.receive(message)
-        answers = await asyncio.gather(
-            *(party.agreement.receive(acceptance) for party in (alice, twin, alice, twin))
-        )
-        assert len({answer.text for answer in answers}) == 1
-        assert answers[0].kind is Kind.ACKNOWLEDGEMENT
+        acceptance = await bob.agreement.receive(read(proposal.message.encode()))
+        second = asyncio.create_task(twin.agreement.receive(acceptance))
+        await slow.asked.wait()
+        first = await alice.agreement.receive(acceptance)
+        slow.go_on.set()
+        assert (await second).text == first.text
+        assert first.kind is Kind.ACKNOWLEDGEMENT
         assert len(await other.deals()) == 1
+
+
+def reader(party: Party):
+    return Store.open(party.store.name)
 
 
 async def test_two_processes_of_one_party_accept_at_once(tmp_path):
