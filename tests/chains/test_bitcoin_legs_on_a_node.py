@@ -197,7 +197,7 @@ async def test_decoys_never_make_a_leg_full(here: World) -> None:
     assert (facts.full, facts.held) == (2, 2 * AMOUNT - 1 + AMOUNT // 2 + least)
 
     key, shown = payee.key("to"), [preimage("s")]
-    price = least * 10 + 100
+    price = 11 * least
     claim = await payee.wallet.spend(leg, "claim", key, shown, [], price, PLENTY, [])
     assert len(claim.claims) == 3
     await here.mine(claim)
