@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,14 @@ settings.register_profile(
 )
 settings.register_profile("dev", deadline=None, max_examples=50, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+def pytest_collection_finish() -> None:
+    """Test modules import libraries that raise the recursion limit; what is tested must do without that."""
+    sys.setrecursionlimit(RECURSION_LIMIT)
+
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,12 @@ def _from_hex(data: Any) -> bytes | None:
 
 
 def _load_web3() -> None:
+    """A library below web3 raises Python's recursion limit a hundredfold. It is put back: with that limit, 64 kB
+    of brackets from a stranger overflow the C stack in the JSON parser and end the process."""
+    limit = sys.getrecursionlimit()
     import web3  # noqa: F401
+
+    sys.setrecursionlimit(limit)
 
 
 def _make_transport(url: str, timeout: float) -> tuple[Transport, AsyncWeb3[Any]]:
