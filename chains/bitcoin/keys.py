@@ -14,7 +14,8 @@ from chains.port import Key
 
 ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141  # of secp256k1 (SEC 2)
 PUBLIC_BYTES: Final = 33
-MAX_SIGNATURE_BYTES: Final = 73  # DER of any R and S, and the hash type
+MIN_SIGNATURE_BYTES: Final = 9  # DER of the smallest R and S, and the hash type (BIP66)
+MAX_SIGNATURE_BYTES: Final = 73  # of the largest
 _KEY_INFO: Final = b"strikelock/key/1/"
 
 
@@ -71,7 +72,7 @@ def _sign_with(key: PrivateKey, digest: bytes, extra: bytes) -> bytes:
 
 def signed_by(public: str, digest: bytes, signature: bytes, kind: int) -> bool:
     """Whether `signature` (with its hash type) is `public`'s and one that nodes relay: strict DER, low S."""
-    if not 9 <= len(signature) <= MAX_SIGNATURE_BYTES or signature[-1] != kind:
+    if not MIN_SIGNATURE_BYTES <= len(signature) <= MAX_SIGNATURE_BYTES or signature[-1] != kind:
         return False
     try:
         # libsecp256k1 takes strict DER only, and calls a high S invalid

@@ -35,6 +35,7 @@ METHOD_NOT_FOUND: Final = -32601
 FIRST_DELAY: Final = 0.1  # seconds before the first retry, doubled each time
 MAX_DELAY: Final = 3.0
 CONNECTIONS: Final = 4  # a node has four or more RPC threads
+IDLE: Final = 2.0  # seconds until an idle connection is closed: a stopping node waits for that (litecoind)
 UNAUTHORISED: Final = 401
 BUSY: Final = 503  # the node's work queue is full
 
@@ -73,7 +74,8 @@ class Rpc:
 
     async def open(self) -> None:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS))
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE)
+            self._session = aiohttp.ClientSession(connector=connector)
 
     async def close(self) -> None:
         if self._session is not None:
