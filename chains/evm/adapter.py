@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from chains.errors import (
     BadAsset,
     BadKey,
     BadPolicy,
     ChainError,
+    ChainUnavailable,
     Rejected,
     RpcError,
     StaleTip,
@@ -132,13 +134,21 @@ class EvmChain:
 
     async def look(self) -> Snapshot:
         """Raises ChainUnavailable, StaleTip, WrongNetwork, RpcError."""
-        async with self._looking:
+        async with self._looking, self._understood():
             tip = await self._follower.advance()
             if tip.hash != self._vetted:
                 await check_network(self.client, self.settings.chain_id)
                 self._vetted = tip.hash
             self._check_age(tip)
             return Snapshot(Tip(tip.height, tip.hash, tip.stamp, tip.stamp), self._follower.facts())
+
+    @asynccontextmanager
+    async def _understood(self) -> AsyncIterator[None]:
+        """A node whose answers make no sense is as good as none."""
+        try:
+            yield
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ChainUnavailable(self.name, f"an answer of the node makes no sense: {error!r}") from error
 
     def _check_age(self, tip: Header) -> None:
         age = int(self._clock()) - tip.stamp
@@ -178,7 +188,9 @@ class EvmChain:
 
     async def fees(self) -> FeeEstimate:
         """maxFeePerGas in wei."""
-        return (await read_market(self.client, self.settings.min_tip)).estimate(self.settings.price_cap)
+        async with self._understood():
+            market = await read_market(self.client, self.settings.min_tip)
+        return market.estimate(self.settings.price_cap)
 
     async def broadcast(self, tx: SignedTx) -> None:
         """Send. What a node means by refusing is not read from its words: it is asked whether it has the
@@ -196,9 +208,10 @@ class EvmChain:
             await self.look()
             tip = self._follower.tip
             assert tip is not None  # noqa: S101 - a look that returns has one
-        try:
-            return await self._tracer.trace(tx, since, tip)
-        except RpcError:
-            async with self._looking:  # the node may have left that block behind
-                tip = await self._follower.advance()
-            return await self._tracer.trace(tx, since, tip)
+        async with self._understood():
+            try:
+                return await self._tracer.trace(tx, since, tip)
+            except RpcError:
+                async with self._looking:  # the node may have left that block behind
+                    tip = await self._follower.advance()
+                return await self._tracer.trace(tx, since, tip)

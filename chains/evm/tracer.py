@@ -17,9 +17,24 @@ class Tracer:
     def __init__(self, client: Client, follower: Follower) -> None:
         self._client = client
         self._follower = follower
+        self._at = ""  # the tip as of which states are kept
+        self._kept: dict[str, TxState] = {}
 
     async def trace(self, tx: SignedTx, since: int, tip: Header) -> TxState:
-        """The state as of `tip`. Raises ChainUnavailable, RpcError (the node may have left `tip` behind)."""
+        """The state as of `tip`. Raises ChainUnavailable, RpcError (the node may have left `tip` behind).
+
+        What is in a block stays so as long as the tip does, and is asked for once."""
+        if tip.hash != self._at:
+            self._at = tip.hash
+            self._kept.clear()
+        if tx.txid in self._kept:
+            return self._kept[tx.txid]
+        state = await self._ask(tx, since, tip)
+        if state.depth and tip.hash == self._at:
+            self._kept[tx.txid] = state
+        return state
+
+    async def _ask(self, tx: SignedTx, since: int, tip: Header) -> TxState:
         receipt = await self._client.call("eth_getTransactionReceipt", tx.txid)
         if receipt is not None and receipt.get("blockNumber"):
             height = int(receipt["blockNumber"], 16)

@@ -21,6 +21,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from chains.evm.errors import TransportFailed
 
 HEARTBEAT = 15.0  # seconds between pings; a peer that does not answer within half of it is gone
+CLOSING = 1.0  # seconds for a farewell to a connection that is given up
 MAX_MESSAGE = 64 * 2**20  # bytes; a block's logs fit with room to spare
 
 
@@ -80,6 +81,7 @@ class SocketTransport(AsyncJSONBaseProvider):
         request = self.form_request(method, params)
         number = int(str(request["id"]))
         answer: asyncio.Future[RPCResponse] = asyncio.get_running_loop().create_future()
+        socket = None
         try:
             async with asyncio.timeout(self.timeout):
                 socket = await self._connected()
@@ -87,10 +89,10 @@ class SocketTransport(AsyncJSONBaseProvider):
                 await socket.send_bytes(self.encode_rpc_dict(request))
                 return await answer
         except TimeoutError as error:
-            await self._drop()
+            await self._drop(socket)
             raise TransportFailed(f"no answer within {self.timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            await self._drop()
+            await self._drop(socket)
             raise TransportFailed(_words(error)) from error
         finally:
             self._waiting.pop(number, None)
@@ -100,7 +102,7 @@ class SocketTransport(AsyncJSONBaseProvider):
         return True
 
     async def disconnect(self) -> None:
-        await self._drop()
+        await self._drop(self._socket)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -147,19 +149,26 @@ class SocketTransport(AsyncJSONBaseProvider):
             if not future.done():
                 future.set_exception(aiohttp.ClientConnectionError(reason))
 
-    async def _drop(self) -> None:
-        socket, self._socket = self._socket, None
+    async def _drop(self, socket: aiohttp.ClientWebSocketResponse | None) -> None:
+        """Give up this connection, unless a newer one has taken its place."""
+        if socket is None or socket is not self._socket:
+            return
+        self._socket = None
         listener, self._listener = self._listener, None
         self._fail("the connection was dropped")
-        if listener is not None and listener is not asyncio.current_task():
+        if listener is not None:
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listener
-        if socket is not None:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await socket.close()
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await socket.close()
 
 
 def _words(error: BaseException) -> str:
+    """What went wrong. Never the URL, which may have a key in it."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP status {error.status}: {error.message}"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the URL is not valid"
     return str(error) or type(error).__name__

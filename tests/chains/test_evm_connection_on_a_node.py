@@ -281,3 +281,40 @@ async def test_a_closed_chain_says_so(here: World) -> None:
     await chain.close()
     with pytest.raises(ChainUnavailable, match="not open"):
         await chain.wallet(secrets.token_bytes(64)).balance("native")
+
+
+@pytest.mark.parametrize("method", ["eth_getBlockByNumber", "eth_getLogs", "eth_feeHistory"])
+async def test_answers_that_make_no_sense_are_as_good_as_none(here: World, monkeypatch: Any, method: str) -> None:
+    chain = make(here)
+    await chain.open()
+    wallet = await here.wallet(chain)
+    swap = await here.swap_leg("native", 10**9, wallet, wallet)
+    await chain.watch(swap.leg, 0)
+    once = chain.client.call
+
+    async def garbled(name: str, *params: Any) -> Any:
+        return {"number": "twelve"} if name == method else await once(name, *params)
+
+    monkeypatch.setattr(chain.client, "call", garbled)
+    with pytest.raises(ChainUnavailable, match="no sense"):
+        await (chain.fees() if method == "eth_feeHistory" else chain.look())
+    monkeypatch.setattr(chain.client, "call", once)
+    assert here.vault(swap.leg) in (await chain.look()).legs
+    await chain.close()
+
+
+async def test_an_error_never_shows_the_url_which_may_have_a_key_in_it(here: World) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for scheme in ("http", "ws"):
+        chain = make(here, url=f"{scheme}://127.0.0.1:{port}/v3/topsecret", patience=0.2)
+        with pytest.raises(ChainUnavailable, match="429") as found:
+            await chain.open()
+        assert "topsecret" not in str(found.value)
+    server.close()
