@@ -6,6 +6,7 @@ its reason as JSON. Bodies and rates are bounded before anything costs us work.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import OrderedDict
@@ -20,7 +21,8 @@ from settlement.post import IDENTITY, MESSAGES
 from settlement.releases import Releases
 
 MAX_CALLERS = 4096  # whose recent rate is remembered
-BAD_REQUEST, TOO_LARGE, TOO_MANY = 400, 413, 429
+BODY_SECONDS = 15.0  # for 64 KiB
+BAD_REQUEST, TOO_SLOW, TOO_LARGE, TOO_MANY = 400, 408, 413, 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,11 @@ class Gate:
         if pause:
             return _later(pause)
         try:
-            message = unseal(await _body(request), self._agreement.identity.public)
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = await _body(request)
+            message = unseal(raw, self._agreement.identity.public)
+        except TimeoutError:
+            return _problem(TOO_SLOW, "TooSlow", f"a message has to be here within {BODY_SECONDS:.0f} seconds")
         except MessageError as error:
             status = TOO_LARGE if isinstance(error, OversizedMessage) else BAD_REQUEST
             return _problem(status, type(error).__name__, str(error))

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from chains.errors import StrikelockError
 from htlc.errors import PeerUnavailable
 from htlc.ports import Deal
 from settlement.agreement import Agreement
 from settlement.bodies import RefusalBody
+from settlement.errors import MessageError
 from settlement.messages import Kind, Message
 from settlement.post import Post
 from settlement.proposal import Proposal
@@ -53,7 +55,11 @@ class Mailer:
 
     async def send_consent(self, deal: Deal, leg: str, path: str, consent: str) -> None:
         """Deliver a release signature. Raises PeerUnavailable also where the peer does not take it now."""
-        answer = await self._post.send(deal.peer, self._releases.seal(deal, leg, path, consent))
+        try:
+            message = self._releases.seal(deal, leg, path, consent)
+        except MessageError as error:  # too many deposits to sign for in one message
+            raise PeerUnavailable(deal.peer, str(error)) from error
+        answer = await self._post.send(deal.peer, message)
         if answer.kind is Kind.REFUSAL:
             body = RefusalBody.parse(answer.body)
             raise PeerUnavailable(deal.peer, f"it does not take the release: {body.reason}")
@@ -119,6 +125,8 @@ class Mailer:
             pause = DECISION_PAUSE
         except PeerUnavailable as error:
             log.info("not delivered yet", proposal=proposal.id, reason=str(error))
+        except StrikelockError as error:  # one exchange that can't go on must not hold up the others
+            log.warning("exchange failed", proposal=proposal.id, reason=str(error))
         self._next[proposal.id] = _Next(now + pause * random.uniform(0.75, 1.25), pause)
 
     async def _send_logged(self, proposal: Proposal) -> None:

@@ -175,6 +175,18 @@ async def test_a_body_without_a_length_is_bounded_too(tmp_path):
         assert (await post(bob.url, chunks(10 * MAX_BYTES)))[0] == 413
 
 
+async def drip():
+    while True:
+        yield b"x"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_slow_client_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("settlement.gate.BODY_SECONDS", 0.2)
+    async with parties.two(tmp_path) as (_, bob):
+        assert (await post(bob.url, drip()))[0] == 408
+
+
 async def test_whoever_sends_too_much_is_slowed_down(tmp_path):
     async with AsyncExitStack() as stack:
         alice, bob = await stack.enter_async_context(parties.two(tmp_path, serve=False))

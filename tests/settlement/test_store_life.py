@@ -157,6 +157,39 @@ async def test_an_older_schema_is_upgraded_only_when_asked(database, monkeypatch
     assert database.read_bytes() == before
 
 
+def later_version(folder: Path, body: str) -> Path:
+    """Our migrations and one more, as the next version will have them."""
+    shutil.copytree(schema.MIGRATIONS, folder)
+    step = f"revision = '0002'\ndown_revision = '0001'\nfrom alembic import op\ndef upgrade():\n    {body}\n"
+    (folder / "versions" / "0002_next.py").write_text(step)
+    return folder
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_upgrade_is_whole_or_nothing(database, tmp_path, monkeypatch, fails):
+    async with await Store.open(str(database), drive=True) as store:
+        await store.add(deal())
+        await store.sign(deal().id, "x", FUND, tx(1), AT)
+    before = shape(database)
+    body = "op.execute('CREATE TABLE extra (x)')" + ("; op.execute('nonsense')" if fails else "")
+    monkeypatch.setattr(schema, "MIGRATIONS", later_version(tmp_path / "migrations", body))
+    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(schema, "HEAD", "0002")
+    with pytest.raises(SchemaTooOld):
+        await Store.open(str(database), drive=True)
+    if fails:
+        with pytest.raises(StoreUnavailable):
+            await Store.open(str(database), upgrade=True)
+        assert shape(database) == before
+        return
+    async with await Store.open(str(database), drive=True, upgrade=True) as store:
+        assert [intent.tx for intent in await store.unsettled()] == [tx(1)]
+        assert not store.restored
+    assert shape(database) > before
+    async with await Store.open(str(database), drive=True) as store:
+        assert not (await store.deals())[0].limited
+
+
 async def test_another_programs_database_is_refused(database):
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE wallet (x)")
