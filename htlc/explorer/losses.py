@@ -6,16 +6,22 @@ from htlc.explorer.model import EXERCISE, FUNDED, SPENT, Model, State
 
 
 def loss(model: Model, state: State) -> str | None:
-    """Why the honest party lost, or None."""
+    """Why the honest party lost money, or None."""
     taken = {
         name: model.paths[i][leg.path].name if leg.status == SPENT else ""
         for i, (name, leg) in enumerate(zip(model.names, state.legs, strict=True))
     }
-    found = _SWAP[model.role](taken) if "x" in taken else _OPTION[model.role](model, state, taken)
-    return found or _stuck(model, state)
+    return _SWAP[model.role](taken) if "x" in taken else _OPTION[model.role](model, state, taken)
 
 
-def _stuck(model: Model, state: State) -> str | None:
+def decided(model: Model, state: State) -> bool:
+    """Every leg was spent, and no reorganisation can change that."""
+    return all(
+        leg.status == SPENT and leg.spent > pace.reorg for leg, pace in zip(state.legs, model.pace_of, strict=True)
+    )
+
+
+def stuck(model: Model, state: State) -> str | None:
     """Liveness: at the end nothing of ours stands anywhere, and the deal is closed."""
     for i, leg in enumerate(state.legs):
         if model.ours[i] and leg.status == FUNDED:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from htlc.explorer.losses import loss
+from htlc.explorer.losses import decided, loss, stuck
 from htlc.explorer.model import Model, State
 from htlc.explorer.moves import Moves
 
@@ -29,30 +30,30 @@ class Result:
 def explore(model: Model) -> Result:
     """Visit every state that the model's world can reach until its last tick."""
     moves = Moves(model)
-    layers: list[dict[State, State | None]] = [{model.start(): None}]
+    layers: list[dict[State, State]] = [{model.start(): model.start()}]
     states = 1
     for tick in range(model.last + 1):
-        layer: dict[State, State | None] = {}
-        for state in layers[-1]:
-            for then in moves.after(tick, state):
-                if then not in layer:
-                    layer[then] = state
-        states += len(layer)
-        layers.append(layer)
-    for end in layers[-1]:
-        reason = loss(model, end)
-        if reason is not None:
-            return Result(states, Finding(reason, _course(moves, layers, end)))
+        layers.append(moves.after(tick, layers[-1]))
+        states += len(layers[-1])
+        ends = [one for one in layers[-1] if tick == model.last or decided(model, one)]
+        found = _first(model, ends, loss) or (_first(model, ends, stuck) if tick == model.last else None)
+        if found is not None:
+            return Result(states, Finding(found[0], _course(moves, layers, found[1])))
+        layers.append({one: how for one, how in layers.pop().items() if not (one.closed and decided(model, one))})
     return Result(states, None)
 
 
-def _course(moves: Moves, layers: list[dict[State, State | None]], end: State) -> tuple[str, ...]:
+def _first(
+    model: Model, ends: list[State], judge: Callable[[Model, State], str | None]
+) -> tuple[str, State] | None:
+    return next(((reason, end) for end in ends if (reason := judge(model, end)) is not None), None)
+
+
+def _course(moves: Moves, layers: list[dict[State, State]], end: State) -> tuple[str, ...]:
     """What happened on the way to a state, in words."""
     states = [end]
     for layer in reversed(layers[1:]):
-        before = layer[states[-1]]
-        assert before is not None  # noqa: S101 - every state but the first has one
-        states.append(before)
+        states.append(layer[states[-1]])
     states.reverse()
     words = []
     for tick, (before, then) in enumerate(pairwise(states)):

@@ -106,13 +106,12 @@ LINES = {
     HOLDER: (
         SETUP,
         Line(
-            "the option's life after the holder's fundings",
-            EXPIRY,
+            "the holder's fundings before the option's life",
+            PREMIUM,
             None,
             waits=(("final", COLLATERAL), ("include", PREMIUM)),
-            fixed=((("final", PREMIUM),), (("final", PREMIUM),)),
-            outages=2,
-            alive=True,
+            fixed=((("final", PREMIUM),),),
+            outages=1,
         ),
         Line(
             "the option's life after the refund of the premium",
@@ -136,28 +135,29 @@ def window_collateral(case: Case) -> Window:
 
 def window_holder(case: Case) -> Window:
     """Premium and strike are in a block while the writer can still wait for their depth and activate; and they
-    are in, or cancelled and final, R + F_Y before expiry, where cancelling takes R + F_Y itself."""
+    are in, or cancelled and final, at Tp + L_Y, from where the promised life is counted. Cancelling takes R +
+    F_Y."""
     guard = case.guard(PREMIUM)
-    useful = case.terms.times[PREMIUM] - case.reach(PREMIUM) - guard.reorg
-    undone = 2 * (case.guards.outage + guard.final)
-    cancel = min(useful, case.terms.times[EXPIRY] - undone)
+    premium = case.terms.times[PREMIUM]
+    useful = premium - case.reach(PREMIUM) - guard.reorg
+    cancel = min(useful, premium + guard.lag - case.guards.outage - guard.final)
     return Window(cancel - guard.include, cancel)
 
 
 # --- the writer ------------------------------------------------------------------------------------------
 
 
-def plan_writer(case: Case) -> tuple[Action, ...]:
+def plan_writer(case: Case, window: Window) -> tuple[Action, ...]:
     active, used = case.known(*A), case.known(*E)
     lost = active or used
     found = rules.actions(
-        rules.fund(case, COLLATERAL, window_collateral(case), ready=not lost, lost=lost),
+        rules.fund(case, COLLATERAL, window, ready=not lost, lost=lost),
         rules.claim(case, PREMIUM, ACTIVATE, A) or _activate(case),
         rules.claim(case, STRIKE, EXERCISE, E),
         rules.refund(case, COLLATERAL, _collateral_deadline(case, active, used), RELEASE),
         *_writer_lets_go(case, active, used),
     )
-    over = rules.ours_over(case, COLLATERAL, window_collateral(case), lost)
+    over = rules.ours_over(case, COLLATERAL, window, lost)
     owed_nothing = rules.theirs_over(case, PREMIUM, active) and rules.theirs_over(case, STRIKE, used)
     if not found and over and owed_nothing and not rules.consent_pending(case, STRIKE, RELEASE):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
@@ -197,12 +197,11 @@ def _writer_lets_go(case: Case, active: bool, used: bool) -> tuple[Action | None
 # --- the holder ------------------------------------------------------------------------------------------
 
 
-def plan_holder(case: Case) -> tuple[Action, ...]:
+def plan_holder(case: Case, window: Window) -> tuple[Action, ...]:
     active, used = case.known(*A), case.known(*E)
     gone = isinstance(case.view.legs[COLLATERAL], Spent)
     lost = active or used or gone
     ready = case.final(COLLATERAL) and not lost
-    window = window_holder(case)
     stop = lost or _reorganised(case)
     found = rules.actions(
         rules.claim(case, COLLATERAL, EXERCISE, A, E) or _exercise(case),
@@ -334,7 +333,13 @@ class Option:
 
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Action, ...]:
         case = Case(terms, view, stance, now, guards)
-        return plan_writer(case) if stance.role == WRITER else plan_holder(case)
+        if stance.role == WRITER:
+            return plan_writer(case, self.window(case, COLLATERAL))
+        return plan_holder(case, self.window(case, PREMIUM))
+
+    def window(self, case: Case, leg: str) -> Window:
+        """When a leg may be funded."""
+        return window_collateral(case) if leg == COLLATERAL else window_holder(case)
 
     def outcome(self, terms: Terms, view: View) -> str | None:
         return verdict(view)

@@ -113,28 +113,27 @@ def window_y(case: Case) -> Window:
 # --- the rules -------------------------------------------------------------------------------------------
 
 
-def plan_initiator(case: Case) -> tuple[Action, ...]:
+def plan_initiator(case: Case, window: Window) -> tuple[Action, ...]:
     shown = case.known(*SECRET)
     found = rules.actions(
-        rules.fund(case, X, window_x(case), ready=not shown, lost=shown),
+        rules.fund(case, X, window, ready=not shown, lost=shown),
         rules.claim(case, Y, CLAIM, SECRET) or rules.reveal(case, Y, CLAIM, SECRET, SECRET),
         rules.refund(case, X, rules.race(case, X, shown)),
     )
-    if not found and rules.ours_over(case, X, window_x(case), shown) and rules.theirs_over(case, Y, shown):
+    if not found and rules.ours_over(case, X, window, shown) and rules.theirs_over(case, Y, shown):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
 
 
-def plan_participant(case: Case) -> tuple[Action, ...]:
+def plan_participant(case: Case, window: Window) -> tuple[Action, ...]:
     shown = case.known(*SECRET)
-    lost = shown or isinstance(case.view.legs[X], Spent) or _reorganised(case)
+    lost = shown or isinstance(case.view.legs[X], Spent)
     found = rules.actions(
         rules.claim(case, X, CLAIM, SECRET),
-        rules.fund(case, Y, window_y(case), ready=case.final(X), lost=lost),
+        rules.fund(case, Y, window, ready=case.final(X), lost=lost or _reorganised(case)),
         rules.refund(case, Y, rules.race(case, Y, shown) or _refund_deadline(case)),
     )
-    over = rules.ours_over(case, Y, window_y(case), shown or isinstance(case.view.legs[X], Spent))
-    if not found and over and rules.theirs_over(case, X, shown):
+    if not found and rules.ours_over(case, Y, window, lost) and rules.theirs_over(case, X, shown):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
 
@@ -210,7 +209,13 @@ class Swap:
 
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Action, ...]:
         case = Case(terms, view, stance, now, guards)
-        return plan_initiator(case) if stance.role == INITIATOR else plan_participant(case)
+        if stance.role == INITIATOR:
+            return plan_initiator(case, self.window(case, X))
+        return plan_participant(case, self.window(case, Y))
+
+    def window(self, case: Case, leg: str) -> Window:
+        """When a leg may be funded."""
+        return window_x(case) if leg == X else window_y(case)
 
     def outcome(self, terms: Terms, view: View) -> str | None:
         return verdict(view)
