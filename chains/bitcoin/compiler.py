@@ -16,7 +16,7 @@ from typing import Final
 from chains.bitcoin import miniscript as ms
 from chains.bitcoin.descriptor import with_checksum
 from chains.bitcoin.encoding import compact_size, p2wsh
-from chains.bitcoin.keys import MIN_SIGNATURE_BYTES, check_public
+from chains.bitcoin.keys import DER_SEQUENCE, MIN_SIGNATURE_BYTES, check_public
 from chains.bitcoin.miniscript import Fragment, Item, PreimageOf, Witness, item_bytes
 from chains.bitcoin.transaction import INPUT_WEIGHT
 from chains.errors import BadPolicy
@@ -213,7 +213,7 @@ def _matches(template: Witness, witness: tuple[bytes, ...], fits: Callable[[Item
 def _fits(item: Item, data: bytes) -> bool:
     match item:
         case ms.SigOf():
-            return len(data) >= MIN_SIGNATURE_BYTES
+            return _is_signature(data)
         case PreimageOf(hash=value):
             return ms.opens(value, data)
         case ms.Choice(first=True):
@@ -227,8 +227,13 @@ def _may_fit(item: Item, data: bytes) -> bool:
         case ms.Choice(first=first):
             return first == any((*data[:-1], data[-1] & 0x7F) if data else ())  # a negative zero is false
         case ms.NoSig():
-            return True
+            return not data or _is_signature(data)
     return _fits(item, data)
+
+
+def _is_signature(data: bytes) -> bool:
+    """Whether it has the form of one: consensus refuses anything else but nothing (BIP66)."""
+    return len(data) >= MIN_SIGNATURE_BYTES and data[0] == DER_SEQUENCE
 
 
 def preimages_in(hashes: tuple[bytes, ...], witness: tuple[bytes, ...]) -> tuple[bytes, ...]:

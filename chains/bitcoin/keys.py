@@ -15,6 +15,7 @@ from chains.port import Key
 ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141  # of secp256k1 (SEC 2)
 PUBLIC_BYTES: Final = 33
 MIN_SIGNATURE_BYTES: Final = 9  # DER of the smallest R and S, and the hash type (BIP66)
+DER_SEQUENCE: Final = 0x30
 MAX_SIGNATURE_BYTES: Final = 73  # of the largest
 _KEY_INFO: Final = b"strikelock/key/1/"
 
