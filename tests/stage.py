@@ -46,6 +46,7 @@ class Stage:
         self.first = first
         self.second = second
         self.awake: set[str] = {first.role, second.role}
+        self.stalled: set[str] = set()  # chains whose next block takes no transaction
 
     @property
     def players(self) -> tuple[Player, Player]:
@@ -73,7 +74,10 @@ class Stage:
         await self.tick()
         busy = [await player.party.store.unsettled() for player in self.players]
         acting = any(report.actions for player in self.players for report in player.driver.reports.values())
-        await self.world.step() if any(busy) or acting else await self.world.step(IDLE_SECONDS)
+        if any(busy) or acting:
+            await self.world.step(stalled=self.stalled)
+        else:
+            await self.world.step(IDLE_SECONDS)
 
     async def until(self, over: Callable[[], Awaitable[bool]], steps: int = STEPS) -> None:
         """Step until something holds; a scenario that never gets there fails here."""

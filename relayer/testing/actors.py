@@ -69,7 +69,8 @@ class Actor:
 
     async def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the process and wait until it is ready. Raises ActorFailed."""
-        with self.log.open("ab") as log:
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        with self.log.open("ab") as log:  # compiled modules are kept: a restart would else compile them again
             self._process = await asyncio.create_subprocess_exec(
                 *self.command,
                 "run",
@@ -79,7 +80,7 @@ class Actor:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})},
+                env={**inherited, **(environment or {})},
                 start_new_session=True,
             )
         try:

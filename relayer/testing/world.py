@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,9 @@ RICH_SATOSHIS = 10 * 10**8
 RICH_WEI = 10 * 10**18
 POOR_WEI = 10**17
 RICH_TOKENS = 10_000 * 10**6
+
+STALL_PRICE = 10**15  # wei per gas
+CALM_PRICE = 10**8
 
 EVM_NAMES = ("evm", "evm2")
 UTXO_NAMES = ("bitcoin", "litecoin")
@@ -102,15 +105,24 @@ class World:
         """The world's time; what in-process parties take for their local clock."""
         return float(self.time)
 
-    async def step(self, seconds: int = BLOCK_SECONDS) -> None:
-        """Let time pass and mine one block on every chain."""
+    async def step(self, seconds: int = BLOCK_SECONDS, stalled: Collection[str] = ()) -> None:
+        """Let time pass and mine one block on every chain; on `stalled` ones a block that takes no transaction."""
         self.time += seconds
         self.offset_file.write_text(str(self.time - time.time()))
-        await asyncio.gather(*(self._block(node) for node in self.nodes.values()))
+        await asyncio.gather(*(self._block(name, name in stalled) for name in self.nodes))
 
-    async def _block(self, node: Node) -> None:
+    async def _block(self, name: str, stalled: bool) -> None:
+        node = self.nodes[name]
         await node.set_time(self.time)
-        await node.mine()
+        if not stalled:
+            await node.mine()
+        elif isinstance(node, Anvil):
+            # A base fee that nothing in the pool pays; the next block's falls by an eighth (EIP-1559).
+            await node.rpc("anvil_setNextBlockBaseFeePerGas", hex(STALL_PRICE))
+            await node.mine()
+            await node.rpc("anvil_setNextBlockBaseFeePerGas", hex(CALM_PRICE))
+        else:
+            await node.mine_empty()
 
     async def reorganise(self, chain: str, depth: int) -> None:
         """Replace the last `depth` blocks of a chain by others; what they held is in the pool again."""
