@@ -24,7 +24,7 @@ from chains.evm.codec import address_bytes, checksum_address
 from chains.evm.costs import claim_gas
 from chains.evm.follower import Follower, Header
 from chains.evm.market import read_market
-from chains.evm.probe import check_factory, check_network, check_rules
+from chains.evm.probe import check_factory, check_network, check_node, check_rules
 from chains.evm.settings import EvmSettings
 from chains.evm.tracer import Tracer
 from chains.evm.wallet import EvmWallet
@@ -111,6 +111,7 @@ class EvmChain:
             await self.client.open()
             await check_network(self.client, self.settings.chain_id)
             await check_factory(self.client, self.settings)
+            await check_node(self.client)
             await check_rules(self.client, self.settings)
         except BaseException:
             await self.close()

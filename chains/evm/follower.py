@@ -26,7 +26,8 @@ from chains.port import LegFacts, Spend
 MAX_GAP = 100  # blocks read one by one; common nodes keep the state of 128
 KEPT = 1024  # headers kept to find a fork; for a deeper one everything is searched anew
 FILTERED = 100  # vaults up to which a search names them; for more it takes all that the factory says
-ATTEMPTS = 5  # looks at a chain whose best block changes while it is read
+ATTEMPTS = 5  # looks at a chain whose best block changes while it is read, or whose nodes lag behind each other
+PAUSE = 0.05  # seconds before the second of them; doubled each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Follower:
             except _Moved as moved:
                 if attempt == ATTEMPTS - 1 and moved.cause is not None:
                     raise moved.cause from moved
+                await asyncio.sleep(PAUSE * 2**attempt)
         raise ChainUnavailable(self.client.name, "its best block changes faster than it can be read")
 
     async def header(self, block: str) -> Header | None:

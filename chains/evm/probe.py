@@ -9,6 +9,7 @@ from typing import Any
 from chains.errors import RpcError, UnsupportedChain, WrongNetwork
 from chains.evm import vaults
 from chains.evm.artifact import factory_code_hash
+from chains.evm.balances import read_balances
 from chains.evm.client import Client
 from chains.evm.codec import checksum_address, keccak256
 from chains.evm.errors import Reverted
@@ -42,6 +43,20 @@ async def check_factory(client: Client, settings: EvmSettings) -> None:
     if found != expected:
         reason = f"the code at the factory {settings.factory} has hash {found}, {expected} is pinned"
         raise UnsupportedChain(client.name, reason)
+
+
+async def check_node(client: Client) -> None:
+    """Raise UnsupportedChain unless the node answers for a block named by its hash (EIP-1898): everything that is
+    said of a leg is said of one block."""
+    latest = await client.call("eth_getBlockByNumber", "latest", False)
+    block = {"blockHash": latest["hash"]}
+    try:
+        await read_balances(client, [(NATIVE, _PAYER)], block)
+        await client.call("eth_getTransactionCount", _PAYER, block)
+        await client.call("eth_getLogs", {**block, "address": _PAYER})
+    except RpcError as error:
+        reason = f"its node does not answer {error.method} for a block's hash: {error.message}"
+        raise UnsupportedChain(client.name, reason) from error
 
 
 async def check_rules(client: Client, settings: EvmSettings) -> None:

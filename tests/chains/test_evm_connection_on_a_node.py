@@ -107,6 +107,43 @@ async def test_a_node_without_simulations_is_asked_by_a_call(here: World, monkey
     await chain.close()
 
 
+@pytest.mark.parametrize("method", ["eth_getTransactionCount", "eth_getLogs", "eth_call"])
+async def test_a_node_that_knows_no_block_hashes(here: World, monkeypatch: Any, method: str) -> None:
+    chain = make(here)
+    await chain.client.open()
+    once = chain.client.call
+
+    async def without(name: str, *params: Any) -> Any:
+        if name == method and "blockHash" in str(params):
+            raise RpcError("evm", name, -32602, "invalid block tag")
+        return await once(name, *params)
+
+    monkeypatch.setattr(chain.client, "call", without)
+    with pytest.raises(UnsupportedChain, match=method):
+        await chain.open()
+
+
+async def test_a_node_that_lags_behind_another_is_asked_again(here: World, monkeypatch: Any) -> None:
+    """Behind one address there are often several nodes: one announced a block, another does not know it yet."""
+    chain = make(here)
+    await chain.open()
+    wallet = await here.wallet(chain)
+    swap = await here.swap_leg("native", 10**9, wallet, wallet)
+    await chain.watch(swap.leg, 0)
+    await chain.look()
+    await here.lock(wallet, swap.leg)
+    once, lags = chain.client.call, iter(range(3))
+
+    async def lagging(name: str, *params: Any) -> Any:
+        if name == "eth_getLogs" and next(lags, None) is not None:
+            raise RpcError("evm", name, -32000, "unknown block")
+        return await once(name, *params)
+
+    monkeypatch.setattr(chain.client, "call", lagging)
+    assert (await chain.look()).legs[here.vault(swap.leg)].full == 1
+    await chain.close()
+
+
 async def test_a_node_that_is_not_there(here: World, scheme: str) -> None:
     async with proxy(here.node.port) as gone:
         gone.refusing = True
