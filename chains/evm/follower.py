@@ -88,7 +88,6 @@ class Follower:
         """Facts of every leg, by vault, as of `tip`."""
         assert self.tip is not None  # noqa: S101 - the owner advanced first
         tip = self.tip.height
-        # A leg that came to be watched while a block was read is reported from the next advance on.
         return {at: one.history.facts(tip) for at, one in self._watched.items() if one.history.next > tip}
 
     # --- following
@@ -127,11 +126,13 @@ class Follower:
             await self._follow(branch)
         elif not await self._descends():
             self._restart()
-        behind = [one.history for one in self._watched.values() if one.history.next <= latest.height]
-        if behind:
+        while behind := self._behind(latest):  # more than once if a leg came to be watched in the meantime
             await self._search(behind, latest)
         self._accept(latest)
         return latest
+
+    def _behind(self, tip: Header) -> list[History]:
+        return [one.history for one in self._watched.values() if one.history.next <= tip.height]
 
     async def _branch(self, latest: Header) -> list[Header] | None:
         """The blocks from the fork with our chain up to `latest`, oldest first; None if that is too far."""

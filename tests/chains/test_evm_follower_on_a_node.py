@@ -212,3 +212,25 @@ async def test_a_token_that_stops_answering_holds_up_no_other_leg(here: World) -
     await here.node.mine()
     assert (await here.facts(good.leg)).full == 3
     assert (await here.facts(bad.leg)).full is None
+
+
+async def test_a_leg_watched_during_a_look_is_in_it(here: World) -> None:
+    """A leg that is missing from a snapshot would pass for one that was never funded."""
+    writer, holder = await here.wallet(), await here.wallet()
+    first, second = [await here.swap_leg("native", 10**6, holder, writer) for _ in range(2)]
+    for swap in (first, second):
+        await here.lock(writer, swap.leg)
+    chain = await here.another()
+    await chain.watch(first.leg, 0)
+    once, watching = chain.client.call, iter([second.leg])
+
+    async def late(method: str, *params: Any) -> Any:
+        answer = await once(method, *params)
+        if method == "eth_call":
+            for leg in watching:
+                await chain.watch(leg, 0)
+        return answer
+
+    chain.client.call = late  # type: ignore[method-assign]
+    snapshot = await chain.look()
+    assert [snapshot.legs[here.vault(swap.leg)].held for swap in (first, second)] == [10**6, 10**6]
