@@ -60,6 +60,7 @@ class Proposer:
         message = seal(self._desk.identity, Kind.PROPOSAL, peer, body.to_json(), now)
         stage = Offered(rehearsed, await self._desk.heights(terms))
         proposal = new_proposal(message, body, offer.role, now, stage, peer, url)
+        await self._desk.store.book.meet(peer, url, now)
         return await self._desk.store.book.add(proposal, terms.parties.values())
 
     def _canonical(self, offer: Offer) -> Terms:
