@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -16,12 +16,13 @@ from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms, journal
 from settlement.store.database import Database
 from settlement.store.errors import NoSuchProposal
-from settlement.store.tables import peers, proposals, used
+from settlement.store.tables import meta, peers, proposals, used
 
 T = TypeVar("T")
 
 HASH = "hash"
 NONCE = "nonce"
+RESTORED = "restored-proposals"  # the last proposal that a restored copy held
 
 
 class Transact(Protocol):
@@ -131,7 +132,7 @@ class Book:
             for party in parties:
                 self._use(connection, party, id_, at)
             if deal is not None:
-                journal.insert_deal(connection, deal)
+                journal.insert_deal(connection, replace(deal, limited=deal.limited or _restored(connection, id_)))
             values = {**_stage_columns(stage), "pending": pending}
             connection.execute(update(proposals).where(proposals.c.id == id_).values(values))
             return _load(connection, id_)
@@ -201,6 +202,23 @@ class Book:
         return await self._read(
             lambda connection: tuple(PeerRecord(**row) for row in connection.execute(query).mappings())
         )
+
+
+# --- restored copies -------------------------------------------------------------------------------------
+
+
+def limit_proposals(connection: Connection) -> None:
+    """Note that every proposal so far is from before a restore. A deal that still comes of one may have been open
+    and signed for already, in what was lost; it must be opened, to get money back, but limited."""
+    last = connection.execute(select(func.coalesce(func.max(proposals.c.number), 0))).scalar_one()
+    if connection.execute(update(meta).where(meta.c.name == RESTORED).values(value=str(last))).rowcount == 0:
+        connection.execute(insert(meta).values(name=RESTORED, value=str(last)))
+
+
+def _restored(connection: Connection, id_: str) -> bool:
+    last = connection.execute(select(meta.c.value).where(meta.c.name == RESTORED)).scalar_one_or_none()
+    number = connection.execute(select(proposals.c.number).where(proposals.c.id == id_)).scalar_one()
+    return last is not None and int(number) <= int(last)
 
 
 # --- rows ------------------------------------------------------------------------------------------------

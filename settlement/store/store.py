@@ -15,7 +15,7 @@ from chains.port import SignedTx, TxState
 from htlc.ports import Deal, Intent
 from htlc.protocols.base import Vow, Will
 from settlement.store import journal, schema, sqlite
-from settlement.store.book import Book
+from settlement.store.book import Book, limit_proposals
 from settlement.store.database import Database
 from settlement.store.epoch import Epoch
 from settlement.store.errors import NotDriving
@@ -252,7 +252,8 @@ class Store:
         self._epoch_id, self.restored = await self._database.write(self._adopt)
 
     def _adopt(self, connection: Connection) -> tuple[str, bool]:
-        """Start a new epoch; every open deal of a database that is not new becomes limited.
+        """Start a new epoch; every open deal of a database that is not new becomes limited, and so does every deal
+        that comes of its proposals.
 
         The side file is written first: a crash before the commit leaves the two different, the safe side.
         """
@@ -261,6 +262,7 @@ class Store:
             return known, False  # a new database, and another process was faster
         fresh = self._epoch.renew()
         journal.limit_open_deals(connection)
+        limit_proposals(connection)
         if connection.execute(update(meta).where(meta.c.name == EPOCH).values(value=fresh)).rowcount == 0:
             connection.execute(insert(meta).values(name=EPOCH, value=fresh))
             connection.execute(insert(changes).values(count=0))

@@ -289,3 +289,26 @@ async def test_two_processes_of_one_party_accept_at_once(tmp_path):
         assert len({one.stage.answer for one in accepted}) == 1
         await alice.agreement.receive(read(accepted[0].stage.answer.encode()))
         assert len(await alice.store.deals()) == 1
+
+
+@pytest.mark.parametrize("which", ["alice", "bob"])
+async def test_a_deal_that_comes_of_a_restored_proposal_is_limited(tmp_path, which):
+    """It may have been open in what was lost, with signatures and promises that nobody remembers."""
+    async with parties.two(tmp_path, auto=True, serve=False) as (alice, bob):
+        proposal = await alice.agreement.propose(parties.swap(), bob.identity, "http://b")
+        acceptance = await bob.agreement.receive(read(proposal.message.encode()))
+        victim = alice if which == "alice" else bob
+        for path in list((tmp_path).glob(f"{which}.db*")):
+            if not path.name.endswith((".epoch", ".lock")):
+                (tmp_path / f"restored-{path.name}").write_bytes(path.read_bytes())
+        async with await Store.open(str(tmp_path / f"restored-{which}.db"), drive=True) as restored:
+            assert restored.restored
+            victim.store = restored
+            victim.build()
+            await bob.agreement.receive(await alice.agreement.receive(acceptance))
+            (deal,) = await restored.deals()
+            assert deal.limited
+            fresh = await alice.agreement.propose(parties.swap(), bob.identity, "http://b")
+            acceptance = await bob.agreement.receive(read(fresh.message.encode()))
+            await bob.agreement.receive(await alice.agreement.receive(acceptance))
+            assert [one.limited for one in await restored.deals()] == [True, False]
