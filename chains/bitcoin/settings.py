@@ -18,7 +18,7 @@ Price = Annotated[int, Field(gt=0, le=MAX_PRICE)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class TimingSettings(_Strict):
@@ -41,7 +41,7 @@ class UtxoSettings(_Strict):
     family: Literal["bitcoin"] = "bitcoin"
     coin: Literal["bitcoin", "litecoin"] = "bitcoin"
     network: Literal["mainnet", "testnet", "testnet4", "signet", "regtest"]
-    url: str = Field(description="http://HOST:PORT of the node's JSON-RPC; may hold user:password@")
+    url: str = Field(repr=False, description="http://HOST:PORT of the node's JSON-RPC; may hold user:password@")
     user: str | None = None
     password: SecretStr | None = None
     cookie: Path | None = Field(default=None, description="the node's .cookie file, instead of user and password")

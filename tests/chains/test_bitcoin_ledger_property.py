@@ -1,0 +1,196 @@
+"""The follower against brute force: a made-up node whose chain grows, forks and forgets."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chains.bitcoin.blocks import read_block
+from chains.bitcoin.encoding import compact_size, double_sha256, outpoint_text, sha256, var_bytes
+from chains.bitcoin.follower import Follower
+from chains.bitcoin.node import Node
+from chains.bitcoin.params import COIN, NETWORKS
+from chains.errors import RpcError
+
+NETWORK = NETWORKS["bitcoin", "regtest"]
+SCRIPTS = [b"\x00\x20" + sha256(bytes((index,))) for index in range(8)]
+LEGS, WALLET = SCRIPTS[:3], SCRIPTS[3:5]  # the others are strangers'
+
+
+@dataclass
+class MadeUp:
+    """A node's memory: blocks with one transaction each, which spends some coins and makes others."""
+
+    dice: random.Random
+    blocks: list[MadeUpBlock] = field(default_factory=list)
+
+    def grow(self) -> None:
+        previous = self.blocks[-1].hash if self.blocks else bytes(32)
+        coins = sorted(self.coins())
+        spent = self.dice.sample(coins, min(len(coins), self.dice.choice((0, 0, 1, 2))))
+        paid = [(self.dice.choice(SCRIPTS), self.dice.randint(1, 1000)) for _ in range(self.dice.randint(1, 3))]
+        self.blocks.append(MadeUpBlock(previous, spent, paid, self.dice.getrandbits(32)))
+
+    def fork(self, depth: int) -> None:
+        del self.blocks[max(len(self.blocks) - depth, 1) :]
+
+    def coins(self) -> dict[bytes, tuple[bytes, int, int]]:
+        """Outpoint to script, amount and height of everything unspent."""
+        found: dict[bytes, tuple[bytes, int, int]] = {}
+        for height, block in enumerate(self.blocks):
+            for point in block.spent:
+                del found[point]
+            for index, (script, amount) in enumerate(block.paid):
+                found[block.txid + index.to_bytes(4, "little")] = (script, amount, height)
+        return found
+
+    # --- as the follower asks
+
+    async def all(self, calls: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+        return [await self.call(method, *params) for method, params in calls]
+
+    async def batch(self, calls: list[tuple[str, tuple[Any, ...]]], timeout: float | None = None) -> list[Any]:
+        return await self.all(calls)
+
+    async def call(self, method: str, *params: Any, timeout: float | None = None) -> Any:
+        await asyncio.sleep(0)
+        match method, params:
+            case "getbestblockhash", ():
+                return self.blocks[-1].id
+            case "getblockhash", (0,):
+                return self.blocks[0].id
+            case "getblockhash", (height,):
+                if height >= len(self.blocks):
+                    raise RpcError("bitcoin", method, -8, "Block height out of range")
+                return self.blocks[height].id
+            case "getblock", (wanted, 0):
+                return next(block.raw for block in ALL_BLOCKS if block.id == wanted).hex()
+            case "getblockheader", (wanted,):
+                height = next(at for at, block in enumerate(self.blocks) if block.id == wanted)
+                return {"height": height, "mediantime": height, "time": height}
+            case "gettxspendingprevout", (points,):
+                return [dict(point) for point in points]
+            case "scantxoutset", ("start", wanted):
+                scripts = {bytes.fromhex(text[4:-1]) for text in wanted}
+                return {
+                    "height": len(self.blocks) - 1,
+                    "bestblock": self.blocks[-1].id,
+                    "unspents": [
+                        {
+                            "txid": outpoint_text(point).partition(":")[0],
+                            "vout": int(outpoint_text(point).partition(":")[2]),
+                            "scriptPubKey": script.hex(),
+                            "amount": Decimal(amount) / COIN,
+                            "height": height,
+                            "coinbase": False,
+                        }
+                        for point, (script, amount, height) in self.coins().items()
+                        if script in scripts
+                    ],
+                }
+        raise AssertionError(method)
+
+
+ALL_BLOCKS: list[MadeUpBlock] = []
+
+
+class MadeUpBlock:
+    def __init__(self, previous: bytes, spent: list[bytes], paid: list[tuple[bytes, int]], salt: int) -> None:
+        self.spent, self.paid = spent, paid
+        inputs = spent or [bytes(36)]
+        body = compact_size(len(inputs)) + b"".join(point + b"\x00" + b"\xff" * 4 for point in inputs)
+        body += compact_size(len(paid))
+        body += b"".join(amount.to_bytes(8, "little") + var_bytes(script) for script, amount in paid)
+        witness = b"".join(compact_size(1) + var_bytes(b"w" * 300) for _ in inputs)
+        lock = salt.to_bytes(4, "little")
+        self.txid = double_sha256(b"\x02\0\0\0" + body + lock)
+        reward = b"\x01\0\0\0\x01" + bytes(36) + b"\x00" + b"\xff" * 4 + b"\x00" + lock
+        header = b"\x01\0\0\0" + previous + hashlib.sha256(lock).digest() + bytes(12)
+        self.hash = double_sha256(header)
+        self.raw = header + b"\x02" + reward + b"\x02\0\0\0\x00\x01" + body + witness + lock
+        ALL_BLOCKS.append(self)
+
+    @property
+    def id(self) -> str:
+        return self.hash[::-1].hex()
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.sampled_from(["grow", "grow", "fork", "look", "watch", "wallet"]), max_size=40),
+)
+def test_follower_against_brute_force(seed: int, moves: list[str]) -> None:
+    asyncio.run(_play(random.Random(seed), moves))
+
+
+async def _play(dice: random.Random, moves: list[str]) -> None:
+    ALL_BLOCKS.clear()
+    chain = MadeUp(dice)
+    for _ in range(dice.randint(1, 8)):
+        chain.grow()
+    network = replace(NETWORK, genesis=chain.blocks[0].id)
+    follower = Follower("bitcoin", network, Node("bitcoin", chain), 1)  # type: ignore[arg-type]
+    watched: dict[bytes, int] = {}
+    for move in [*moves, "watch", "wallet", "look"]:
+        if move == "grow":
+            chain.grow()
+        elif move == "fork":
+            chain.fork(dice.randint(1, 4))
+            for _ in range(dice.randint(1, 5)):
+                chain.grow()
+        elif move == "watch" and len(watched) < len(LEGS):
+            script = LEGS[len(watched)]
+            watched[script] = dice.randint(0, len(chain.blocks) - 1)
+            follower.watch(script, watched[script])
+        elif move == "wallet":
+            follower.watch_wallet(WALLET)
+        if move in ("look", "wallet", "watch"):
+            await follower.advance()
+            _compare(follower, chain, watched, wallet=bool(follower._wallet))
+
+
+def _compare(follower: Follower, chain: MadeUp, watched: dict[bytes, int], wallet: bool) -> None:
+    ledger = follower.ledger
+    assert ledger.hash(ledger.tip) == chain.blocks[-1].id
+    assert ledger.tip == len(chain.blocks) - 1
+    coins = chain.coins()
+    for script, since in watched.items():
+        paid = [
+            (block.txid + index.to_bytes(4, "little"), amount, height)
+            for height, block in enumerate(chain.blocks)
+            for index, (to, amount) in enumerate(block.paid)
+            if to == script and height >= since
+        ]
+        seen = {(one.outpoint, one.amount, one.height) for one in ledger.receipts(script) if one.height >= since}
+        assert seen == set(paid)
+        for point, _, _ in paid:
+            payment = ledger.payment(point)
+            spent_in = [height for height, block in enumerate(chain.blocks) if point in block.spent]
+            assert ([payment.height] if payment else []) == spent_in
+            if payment:
+                assert payment.witness == (b"w" * 300,)
+                assert payment.txid == chain.blocks[payment.height].txid[::-1].hex()
+    if wallet:
+        mine = {point for point, (script, _, _) in coins.items() if script in WALLET}
+        assert {coin.outpoint for script in WALLET for coin in ledger.coins(script)} == mine
+
+
+@given(st.integers(0, 2**32))
+def test_blocks_are_read_in_one_pass(seed: int) -> None:
+    chain = MadeUp(random.Random(seed))
+    for _ in range(12):
+        chain.grow()
+    for height, block in enumerate(chain.blocks):
+        facts = read_block(block.raw, height, set(SCRIPTS), set(block.spent))
+        assert facts.hash == block.id
+        assert [(one.script, one.amount) for one in facts.receipts] == block.paid
+        assert [one.outpoint for one in facts.payments] == block.spent
+        assert not read_block(block.raw, height, set(), set()).receipts
