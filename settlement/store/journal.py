@@ -157,15 +157,10 @@ def insert_deal(connection: Connection, deal: Deal) -> None:
         raise DealExists(deal.id) from error
 
 
-def insert_intent(connection: Connection, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
+def insert_intent(
+    connection: Connection, database: Database, deal: str, leg: str, step: str, tx: SignedTx, at: int
+) -> Intent:
     """Store a signed transaction. Storing the same one again gives the intent that is there."""
-    _change(connection, deal)
-    again = select(intents).where(
-        intents.c.deal == deal, intents.c.leg == leg, intents.c.step == step, intents.c.txid == tx.txid
-    )
-    row = connection.execute(again).mappings().one_or_none()
-    if row is not None:
-        return _intent(row)
     values = {
         "deal": deal,
         "leg": leg,
@@ -178,8 +173,17 @@ def insert_intent(connection: Connection, deal: str, leg: str, step: str, tx: Si
         "fee": tx.fee,
         "signed_at": at,
     }
-    number = connection.execute(insert(intents).values(values).returning(intents.c.number)).scalar_one()
-    return Intent(number, deal, leg, step, tx, at)
+    query = database.insert_new(intents).returning(intents.c.number)
+    try:
+        number = connection.execute(query, values).scalar_one_or_none()
+    except IntegrityError as error:  # all that a foreign key can say
+        raise NoSuchDeal(deal) from error
+    if number is not None:
+        return Intent(number, deal, leg, step, tx, at)
+    again = select(intents).where(
+        intents.c.deal == deal, intents.c.leg == leg, intents.c.step == step, intents.c.txid == tx.txid
+    )
+    return _intent(connection.execute(again).mappings().one())
 
 
 def settle_intent(connection: Connection, number: int, state: TxState) -> str:

@@ -172,7 +172,7 @@ class Store:
         """Store a signed transaction, before it is broadcast. Raises NoSuchDeal, NotDriving."""
         self._must_drive()
         return await self._write(
-            lambda connection: journal.insert_intent(connection, deal, leg, step, tx, at),
+            lambda connection: journal.insert_intent(connection, self._database, deal, leg, step, tx, at),
             lambda _: self._forget_intents(deal),
         )
 
@@ -275,6 +275,8 @@ def _epoch(connection: Connection) -> tuple[str, int]:
     return id_ or "", count or 0
 
 
+_COUNT = update(changes).values(count=changes.c.count + 1).returning(changes.c.count)
+
+
 def _count_change(connection: Connection) -> int:
-    query = update(changes).values(count=changes.c.count + 1).returning(changes.c.count)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_COUNT).scalar_one())
