@@ -153,9 +153,8 @@ async def test_answers_to_a_broadcast(
 async def test_busy_with_another_scan(rpc: Rpc, server: Server) -> None:
     def found(requests: list[dict[str, Any]]) -> web.Response:
         (one,) = requests
-        coin = {
-            "txid": "11" * 32, "vout": 3, "scriptPubKey": "0014" + "22" * 20, "amount": 0.5, "height": 7, "coinbase": True
-        }  # fmt: skip
+        coin = {"txid": "11" * 32, "vout": 3, "amount": 0.5, "height": 7, "coinbase": True}
+        coin["scriptPubKey"] = "0014" + "22" * 20
         result = {"height": 9, "bestblock": "33" * 32, "unspents": [coin]}
         return web.json_response([{"id": one["id"], "result": result, "error": None}])
 

@@ -63,7 +63,10 @@ def test_credentials(tmp_path: File) -> None:
     named = UtxoSettings(network="regtest", url=bare, user="u", password="secret")
     assert named.credentials() == ("u", "secret")
     assert "secret" not in repr(named)
-    assert "pa" not in repr(settings)
+    assert "Ass" not in repr(settings)
+    with pytest.raises(ValidationError) as caught:
+        chain(url="htp://user:hidden@x")
+    assert "hidden" not in str(caught.value)
     cookie = tmp_path / ".cookie"
     cookie.write_text("__cookie__:abc\n")
     assert UtxoSettings(network="regtest", url=bare, cookie=cookie).credentials() == ("__cookie__", "abc")
@@ -118,9 +121,8 @@ def test_the_least_amount() -> None:
 
 
 def test_addresses_differ_by_network_only_in_their_prefix() -> None:
-    shown = {
-        name: chain(coin=coin, network=name).address(leg()).address for coin, name in NETWORKS if coin == "bitcoin"
-    }
+    names = [name for coin, name in NETWORKS if coin == "bitcoin"]
+    shown = {name: chain(network=name).address(leg()).address for name in names}
     assert shown["mainnet"].startswith("bc1q")
     assert shown["testnet"] == shown["testnet4"] == shown["signet"]
     assert chain(coin="litecoin", network="mainnet").address(leg()).address.startswith("ltc1q")

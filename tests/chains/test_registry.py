@@ -105,7 +105,7 @@ def test_settings_are_checked_by_the_family() -> None:
 
 
 def test_families_are_not_imported_before_they_are_needed() -> None:
-    program = "import sys, chains.registry as r; r.families(); print([m for m in sys.modules if m.startswith('chains.')])"
+    program = "import sys, chains.registry as r; r.families(); print([m for m in sys.modules if 'chains' in m])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert "chains.bitcoin" not in done.stdout
     program = "import sys; from chains.bitcoin.family import FAMILY; print('bitcoinlib' in sys.modules)"
