@@ -99,8 +99,13 @@ class Observer:
         states: dict[int, TxState] = {}
         for intent in unsettled:
             deal, chain = deals.get(intent.deal), intent.tx.chain
-            if deal is not None and chain in self.live:
+            if deal is None or chain not in self.live:
+                continue
+            try:
                 states[intent.number] = await self._chains[chain].trace(intent.tx, deal.since[chain])
+            except ChainError as error:
+                log.warning("chain not seen", chain=chain, reason=str(error))
+                self.live -= {chain}
         return states
 
     def observe(self, deal: Deal, intents: Iterable[Intent], states: Mapping[int, TxState]) -> Observation:

@@ -3,7 +3,7 @@ nodes, in step with one clock. Nothing in it sleeps: time passes when the world 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,13 @@ from relayer.testing.world import World
 STEPS = 600  # of the world, at most, for one scenario
 IDLE_SECONDS = 8  # of the world's time in a step when nobody has anything in flight
 LIFE = 60
+
+
+Stalled = Callable[[], Awaitable[Collection[str]]]
+
+
+async def _nothing() -> Collection[str]:
+    return ()
 
 
 @dataclass
@@ -46,7 +53,7 @@ class Stage:
         self.first = first
         self.second = second
         self.awake: set[str] = {first.role, second.role}
-        self.stalled: set[str] = set()  # chains whose next block takes no transaction
+        self.stalled: Stalled = _nothing  # asked after each tick: chains whose next block takes no transaction
 
     @property
     def players(self) -> tuple[Player, Player]:
@@ -75,7 +82,7 @@ class Stage:
         busy = [await player.party.store.unsettled() for player in self.players]
         acting = any(report.actions for player in self.players for report in player.driver.reports.values())
         if any(busy) or acting:
-            await self.world.step(stalled=self.stalled)
+            await self.world.step(stalled=await self.stalled())
         else:
             await self.world.step(IDLE_SECONDS)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +38,7 @@ def show(
 
         leg = read_leg(typer.get_binary_stream("stdin").read() if str(file) == "-" else _read(file))
         chain = _chain(leg.chain, config)
+        leg = replace(leg, asset=chain.asset(leg.asset))
         chain.check(leg)
         return asdict(chain.address(leg))
 

@@ -27,7 +27,7 @@ async def show(request, world):
         yield show
 
 
-@pytest.mark.parametrize(("who", "leg", "step"), MOMENTS, ids="-".join)
+@pytest.mark.parametrize(("who", "leg", "step"), MOMENTS)
 async def test_it_is_replaced_until_it_is_mined(show, world, who, leg, step):
     player = show.first if who == "first" else show.second
     pair = "/".join(show.first.party.chains)
@@ -43,10 +43,13 @@ async def test_it_is_replaced_until_it_is_mined(show, world, who, leg, step):
         intents = await player.party.store.intents(deal)
         return [intent for intent in intents if (intent.leg, intent.step) == (leg, step)]
 
+    async def stalled():
+        return {chain} if 0 < len(await attempts()) < ATTEMPTS else ()
+
     async def over() -> bool:
-        show.stalled = {chain} if 0 < len(await attempts()) < ATTEMPTS else set()
         return await show.closed(deal)
 
+    show.stalled = stalled
     await show.until(over)
     await world.step()
     lineage = await attempts()

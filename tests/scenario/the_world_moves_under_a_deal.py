@@ -55,7 +55,7 @@ async def exercised_option(show: Stage, world, disturb) -> str:
     return deal
 
 
-@pytest.mark.parametrize(("who", "leg", "step"), MOMENTS, ids="-".join)
+@pytest.mark.parametrize(("who", "leg", "step"), MOMENTS)
 async def test_three_blocks_are_reorganised(show, world, who, leg, step):
     """The transaction is in a block, and the last three blocks are replaced by others without it."""
     player = show.first if who == "first" else show.second
