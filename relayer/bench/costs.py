@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from chains.evm import vaults
-from chains.evm.codec import checksum_address
-from chains.evm.vaults import VaultSpend
+from chains.evm.measure import measure_costs
 from chains.legs import NATIVE, Leg
 from chains.legs import Path as LegPath
 from chains.port import Chain, SignedTx, Wallet
 from chains.registry import make_chain
-from chains.testing.anvil import Anvil
 from relayer.testing.world import EVM_NAMES, World
 
 SATOSHIS = 1_000_000
-WEI = 10**17
-TOKENS = 10**6
-BATCH = 5  # items beyond the first, over which the extra cost of one is averaged
-ALLOWANCE = 120_000  # gas for each item of a batch
 CAP = 10**30  # no fee is refused: sizes are measured, not prices
 
 
@@ -112,71 +103,10 @@ class _Bench:
 
 async def _evm(world: World, name: str) -> dict[str, int]:
     """Receipts of a third party that pushes two-path claims to an account that exists and holds the asset."""
-    node, factory = world.anvil(name), world.factories[name]
+    node = world.anvil(name)
     await node.rpc("evm_setAutomine", True)
-    push = _Pusher(node, factory, world.tokens[name])
-    recipient = list(node.accounts)[1]
-    await push.give(world.tokens[name], recipient, TOKENS)
-    found: dict[str, int] = {}
-    for asset, label in ((NATIVE, "native"), (world.tokens[name], "erc20")):
-        leg, preimage = push.leg(asset, recipient)
-        found[f"lock_{label}_gas"] = await push.lock(leg)
-        found[f"spend_{label}_gas"] = await push.spend(leg, preimage)
-        one = await push.batch(asset, recipient, 1)
-        found[f"batch_extra_{label}_gas"] = -(-(await push.batch(asset, recipient, 1 + BATCH) - one) // BATCH)
-    return found
-
-
-class _Pusher:
-    """The node's first account, which funds and spends vaults for others."""
-
-    def __init__(self, node: Anvil, factory: str, token: str) -> None:
-        self._node, self._factory, self._token = node, factory, token
-        self._account = next(iter(node.accounts))
-
-    def leg(self, asset: str, recipient: str) -> tuple[Leg, bytes]:
-        preimage = os.urandom(32)
-        to = checksum_address(bytes.fromhex(recipient[2:]))
-        paths = (LegPath("claim", to, (_hash(preimage),)), LegPath("refund", self._ours(), after=2**31 - 1))
-        return Leg("evm", asset, WEI if asset == NATIVE else TOKENS, os.urandom(32), paths), preimage
-
-    def _ours(self) -> str:
-        return checksum_address(bytes.fromhex(self._account[2:]))
-
-    async def lock(self, leg: Leg) -> int:
-        address = vaults.vault_address(leg, self._node.chain_id, self._factory)
-        if leg.asset == NATIVE:
-            return await self._send({"to": address, "value": hex(leg.amount)})
-        await self.give(leg.asset, self._account, leg.amount)
-        return await self._send({"to": leg.asset, "data": _hex(vaults.transfer_calldata(address, leg.amount))})
-
-    async def spend(self, leg: Leg, preimage: bytes) -> int:
-        data = vaults.spend_calldata(leg, 0, self._node.chain_id, leg.asset, (preimage,))
-        return await self._send({"to": self._factory, "data": _hex(data)})
-
-    async def batch(self, asset: str, recipient: str, size: int) -> int:
-        items = []
-        for _ in range(size):
-            leg, preimage = self.leg(asset, recipient)
-            await self.lock(leg)
-            items.append(VaultSpend(leg, 0, self._node.chain_id, (preimage,)))
-        data = vaults.batch_calldata(asset, ALLOWANCE, items)
-        return await self._send({"to": self._factory, "data": _hex(data), "gas": hex(size * ALLOWANCE + 200_000)})
-
-    async def give(self, token: str, to: str, amount: int) -> None:
-        from chains.evm.deploy import mint
-
-        secret = bytes.fromhex(self._node.accounts[self._account][2:])
-        await mint(self._node.url, secret, token, to, amount)
-
-    async def _send(self, fields: Mapping[str, Any]) -> int:
-        txid = await self._node.rpc("eth_sendTransaction", {"from": self._account, **fields})
-        return int((await self._node.receipt(txid))["gasUsed"], 16)
+    return await measure_costs(node.url, bytes.fromhex(next(iter(node.accounts.values()))[2:]))
 
 
 def _hash(preimage: bytes) -> bytes:
     return hashlib.sha256(preimage).digest()
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

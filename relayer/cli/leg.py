@@ -58,7 +58,6 @@ def _read(file: Path) -> bytes:
 def _chain(name: str, config: Path) -> Chain:
     """The chain of a leg, as the configuration has it, or a local one where there is no configuration."""
     from chains.registry import make_chain
-
     from relayer.errors import BadRequest
     from relayer.settings import LOCAL_CHAINS, load
 
