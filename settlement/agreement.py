@@ -41,7 +41,6 @@ log = structlog.get_logger(__name__)
 
 # Refusals that say nothing of the terms: the message is worth sending again later.
 PASSING = frozenset({"ChainUnavailable", "StaleTip", "StoreUnavailable", "StoreBusy", "TooManyProposals"})
-LAPSE_BATCH = 1000  # put aside in one go
 
 
 class Agreement:
@@ -109,7 +108,7 @@ class Agreement:
         now = self._desk.now()
         async with self._turn:
             for state in (Offered, Received, Accepted):
-                for proposal in await self._desk.store.book.proposals(state.name, limit=LAPSE_BATCH):
+                for proposal in await self._desk.store.book.overdue(state.name, now):
                     if now > _last_moment(proposal):
                         log.info("proposal lapsed", proposal=proposal.id, state=state.name)
                         await self._desk.move(proposal, Lapsed("nobody answered in time"))

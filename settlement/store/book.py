@@ -75,6 +75,13 @@ class Book:
             lambda connection: tuple(_proposal(row) for row in connection.execute(query).mappings())
         )
 
+    async def overdue(self, state: str, now: int) -> tuple[Proposal, ...]:
+        """Proposals in a stage whose `until` is past."""
+        query = select(proposals).where(proposals.c.state == state, proposals.c.until < now)
+        return await self._read(
+            lambda connection: tuple(_proposal(row) for row in connection.execute(query).mappings())
+        )
+
     async def waiting(self, state: str, peer: str | None = None) -> int:
         """How many proposals are in a stage, from one peer or from all."""
         query = select(func.count()).select_from(proposals).where(proposals.c.state == state)
