@@ -104,7 +104,7 @@ class Agreement:
 
     async def lapse(self) -> None:
         """Put aside what nobody answered in time: proposals after their `until`, acceptances that were never
-        acknowledged once the first deadline of the deal is past."""
+        acknowledged once the first deadline of the deal is past, too."""
         now = self._desk.now()
         async with self._turn:
             for state in (Offered, Received, Accepted):
@@ -202,5 +202,5 @@ class Agreement:
 def _last_moment(proposal: Proposal) -> int:
     """Until when a proposal in this stage is kept alive."""
     if isinstance(proposal.stage, Accepted):
-        return min(proposal_body(proposal).terms.times.values())
+        return max(proposal.until, min(proposal_body(proposal).terms.times.values()))
     return proposal.until

@@ -183,7 +183,7 @@ async def test_an_acceptance_holds_until_the_first_deadline(tmp_path):
         proposal = await alice.agreement.propose(offer, bob.identity, "http://b")
         acceptance = await bob.agreement.receive(read(proposal.message.encode()))
         acknowledgement = await alice.agreement.receive(acceptance)
-        alice.clock.time = min(offer.times.values())
+        alice.clock.time = max(proposal.until, *sorted(offer.times.values())[:1])
         await bob.agreement.lapse()
         assert await waiting(bob) == "accepted"
         alice.clock.time += 1
