@@ -1,7 +1,7 @@
 """Reading blocks: what of a block concerns us, in one pass over its bytes.
 
-Raw bytes rather than the node's JSON: a full block is a tenth of the size and, measured, some ten times faster
-to read, node included (docs/utxo.md).
+Raw bytes rather than the node's JSON: measured, a sixth of the size and some ten times faster to read, node
+included (docs/utxo.md).
 """
 
 from __future__ import annotations

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from coincurve import PrivateKey, PublicKey
@@ -154,6 +158,25 @@ def test_bip84_wallet() -> None:
     assert addresses[3] == "bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el"
     assert keys[0].public.hex() == "0330d54fd0dd420a6e5f8d3624f5f3482cae350f79d5f0753bf5beef9c2d91af3c"
     assert keys[0].secret.hex() not in repr(keys)
+
+
+def test_bitcoinlib_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It would put a log, databases and settings into the home directory, and set up the root logger."""
+    program = (
+        "import logging, os; from chains.bitcoin.hd import wallet_keys; wallet_keys(bytes(64), 0, 1);"
+        "assert not logging.getLogger().handlers; assert 'BCL_DATA_DIR' not in os.environ"
+    )
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(temporary)}
+    environment.pop("BCL_DATA_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(home.iterdir())
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize("coin_type", [0, 1, 2])

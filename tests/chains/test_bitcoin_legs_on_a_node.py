@@ -13,7 +13,7 @@ from chains.bitcoin.transaction import parse
 from chains.errors import BadKey, FeeAboveCap, InsufficientFunds, NothingToSpend, Rejected, WouldFail
 from chains.legs import Path
 from chains.port import TxPhase
-from chains.testing.bitcoind import Bitcoind
+from chains.testing.bitcoind import Bitcoind, from_satoshi
 from tests.chains.bitcoin_world import AMOUNT, COIN, PLENTY, PRICE, World, lock, preimage, world
 
 pytestmark = pytest.mark.node
@@ -348,3 +348,22 @@ async def test_keys_come_from_seed_nonce_and_label(here: World) -> None:
     assert one.key("x") != one.key("y")
     assert one.key("x") != one.wallet.key(bytes(16), "x")
     assert one.key("x").secret.hex() not in repr(one.key("x"))
+
+
+async def test_dust_limits_are_the_node_s_own(here: World) -> None:
+    payer = await here.party(COIN)
+    txid = await here.node.wallet("sendtoaddress", await here.node.wallet("getnewaddress"), "1")
+    details = (await here.node.wallet("gettransaction", txid))["details"]
+    (coin,) = [one for one in details if one["category"] == "receive"]
+    network = here.chain.network
+    for address, least in (
+        (payer.wallet.address, network.dust_p2wpkh),
+        (here.address(await here.swap(payer, payer)), network.dust_p2wsh),
+    ):
+        for amount, allowed in ((least, True), (least - 1, False)):
+            inputs = [{"txid": txid, "vout": coin["vout"]}]
+            outputs = [{address: from_satoshi(amount)}, {await here.node.wallet("getnewaddress"): "0.99"}]
+            raw = await here.node.wallet("createrawtransaction", inputs, outputs)
+            signed = (await here.node.wallet("signrawtransactionwithwallet", raw))["hex"]
+            (verdict,) = await here.node.rpc("testmempoolaccept", [signed])
+            assert verdict["allowed"] is allowed, verdict
