@@ -70,7 +70,7 @@ steps = st.lists(
 
 
 @given(steps, st.booleans())
-@settings(max_examples=30)
+@settings(max_examples=20)
 async def test_whatever_the_network_does_both_open_the_same_deal(tmp_path_factory, steps, asked):
     folder = tmp_path_factory.mktemp("exchange")
     async with parties.two(folder, auto=not asked, serve=False) as (alice, bob):

@@ -125,7 +125,7 @@ async def test_a_peer_that_does_not_answer_is_given_up(monkeypatch):
     monkeypatch.setattr("settlement.post.TOTAL_SECONDS", 0.2)
 
     async def silent(_request):
-        await asyncio.sleep(5)
+        await asyncio.sleep(1)
         return web.Response()
 
     async with AsyncExitStack() as stack:
