@@ -1,19 +1,15 @@
 """The ladder of deadlines, from what is known of each chain and a stated chance of missing one.
 
-A deadline is missed when blocks come too slowly, so every wait is counted in blocks and turned into seconds by
-the chain's own arrival process (`htlc.waiting`). With n blocks to inclusion, r the reorganisation horizon, e
-the error of a block's time stamp, and a chain's clock being the median of the last `span` time stamps (BIP113:
-11):
+A deadline is missed when blocks come too slowly, so every wait is counted in blocks and turned into seconds by the
+chain's own arrival process (`htlc.waiting`). With n blocks to inclusion, r blocks of depth, k = n + r - 1 blocks
+from publishing to that depth, e the error of a block's time stamp, and h = (span + 1) / 2, since a chain's clock
+is the median of its last `span` time stamps (BIP113: 11) and passes T once h of them do:
 
     include   n blocks
-    final     n + r blocks                               published, until no reorganisation undoes it
-    settle    e + h + n + r blocks, h = (span + 1) / 2   a deadline passed, until the refund is final: the
-    median passes T
-                                                         once h blocks have later stamps
-    reach     e + max(n, n + r - m) blocks               left before a deadline for a spend to be final before a
-    refund can
-                                                         be mined, which is m = h blocks later on a median
-                                                         clock, else 0
+    final     k blocks: published, until no reorganisation is expected to undo it
+    settle    e + (h + k) blocks: a deadline passed, until the refund is final
+    reach     e + max(n, k - h) blocks: left before a deadline for a spend to be final before a refund can be
+              mined. On a chain whose clock is the block's own (span 1) that may be in the very next block: k
 
 Spans over two chains are quantiles of the convolution, not sums of quantiles. The accepted chance is that of
 the whole ladder: of its lines and reveals each gets 1 - (1 - miss)^(1/EVENTS), which makes the joint chance,
@@ -76,7 +72,7 @@ def _guard(timing: Timing, level: float) -> ChainGuard:
 def _blocks(kind: str, timing: Timing) -> int:
     """The blocks that a part waits for."""
     median = (timing.median_span + 1) // 2
-    final = timing.inclusion + timing.depth
+    final = timing.inclusion + timing.depth - 1  # the block of inclusion is the first of the depth
     match kind:
         case "include":
             return timing.inclusion

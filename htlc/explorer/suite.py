@@ -178,8 +178,6 @@ def _large() -> Iterator[Question]:
     """What takes minutes."""
     yes: dict[str, Any] = {"releases": "yes", "large": True}
     yield _ask("option, holder who may, with releases", OPTION, HOLDER, True, whims=EXERCISE | LET_GO, **yes)
-    lets_go: dict[str, Any] = {"whims": LET_GO, **yes}
-    yield _ask(_doc(faults.SignsStrikeTooSoon), faults.SignsStrikeTooSoon(), WRITER, False, **lets_go)
     yield _ask("option, writer, with releases", OPTION, WRITER, True, **yes)
     yield _ask("option, writer who may let go", OPTION, WRITER, True, whims=LET_GO, **yes)
     yield _ask("option, holder who may do anything", OPTION, HOLDER, True, whims=EXERCISE | LET_GO | STOP, **yes)
