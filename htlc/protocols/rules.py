@@ -288,9 +288,10 @@ def theirs_over(case: Case, leg: str, payable: bool) -> bool:
 
 
 def consent_pending(case: Case, leg: str, path: str) -> bool:
-    """We signed a release that the other party has not used yet and may still be waiting for."""
+    """We signed a release that the other party has not used yet and may still be waiting for, or want to sign one
+    as soon as the leg is final."""
     signed = (leg, path) in case.stance.consents_given
-    return signed and stands(case.view.legs[leg]) and not case.matured(leg)
+    return (signed or letting_go(case)) and stands(case.view.legs[leg]) and not case.matured(leg)
 
 
 def _deep(case: Case, leg: str, state: Absent) -> bool:
