@@ -1,0 +1,1 @@
+"""Exotic options by formula; see the modules."""

@@ -1,0 +1,95 @@
+/* Coefficients of the kernels' elementary functions, low order first.
+   Written by benchmarks/fit_tables.py (Remez and Lawson fits at 60 digits); do not edit by hand. */
+#ifndef STRIKELOCK_TABLES_H
+#define STRIKELOCK_TABLES_H
+
+/* (exp(r) - 1 - r) / r^2 on |r| <= ln2/2; error of exp 3.7e-18 */
+static const double SL_EXP_Q[10] = {
+    0x1.000000000000ap-1,
+    0x1.55555555554f9p-3,
+    0x1.5555555550852p-5,
+    0x1.1111111127ebfp-7,
+    0x1.6c16c18435807p-10,
+    0x1.a01a01297da90p-13,
+    0x1.a01999e8dd623p-16,
+    0x1.71df26e5d98bep-19,
+    0x1.28ad9702e67dep-22,
+    0x1.ad7d7ed88693dp-26,
+};
+
+/* (2 atanh(s) - 2 s) / s^3 in z = s^2 <= 0.0425; error of log 2.4e-19 */
+static const double SL_LOG_P[8] = {
+    0x1.555555555554bp-1,
+    0x1.999999999d66bp-2,
+    0x1.24924920b81bcp-2,
+    0x1.c71c758cb4e57p-3,
+    0x1.745c123b84b73p-3,
+    0x1.3b3cae3e1f75cp-3,
+    0x1.0d5bacbcca9adp-3,
+    0x1.1e5acd6c5471ep-3,
+};
+
+/* N(-a) exp(a^2/2) = P(a) / Q(a) for a >= 0; error 1.1e-17 */
+static const double SL_TAIL_P[11] = {
+    0x1.0000000000000p-1,
+    0x1.b71aeef4c6e4cp-1,
+    0x1.741a230c9c37cp-1,
+    0x1.93c23331772e2p-2,
+    0x1.341c6161f8a58p-3,
+    0x1.5847a6e760317p-5,
+    0x1.1d0ffb317daf8p-7,
+    0x1.5a1f3739ba77bp-10,
+    0x1.285bfdf9ca1edp-13,
+    0x1.4604bd14ef75dp-17,
+    0x1.6378230095090p-22,
+};
+
+/* its denominator */
+static const double SL_TAIL_Q[12] = {
+    0x1.0000000000000p+0,
+    0x1.41ae8c49b44bep+1,
+    0x1.7ab74c9d7e214p+1,
+    0x1.14503f7892786p+1,
+    0x1.165aab80cbd54p+0,
+    0x1.97c5b4da68417p-2,
+    0x1.bcd8fab40d69bp-4,
+    0x1.6b0c97dc6d0a9p-6,
+    0x1.b4fde22353747p-9,
+    0x1.744d2f34c8089p-12,
+    0x1.989a860a9658fp-16,
+    0x1.bd83c20301d79p-21,
+};
+
+/* 1/sqrt(2 pi) - a T(a) = P(a) / Q(a) for a >= 0, T the tail above: minus its slope; error 1.9e-17 */
+static const double SL_SLOPE_P[11] = {
+    0x1.9884533d43650p-2,
+    0x1.281d6da702713p-1,
+    0x1.b11a7a3040dd5p-2,
+    0x1.9cb5052137904p-3,
+    0x1.18deffb57c592p-4,
+    0x1.1bce741a206b1p-6,
+    0x1.ae7aa93a663a2p-9,
+    0x1.e49f40e1334dbp-12,
+    0x1.856f737cdd425p-15,
+    0x1.9761aac256a23p-19,
+    0x1.ad8659201cd41p-24,
+};
+
+/* its denominator */
+static const double SL_SLOPE_Q[13] = {
+    0x1.0000000000000p+0,
+    0x1.59fc9aeb909c3p+1,
+    0x1.b9556f894924dp+1,
+    0x1.6002fa2bb567fp+1,
+    0x1.87fe7959daf96p+0,
+    0x1.41ec8ee366416p-1,
+    0x1.91311d81f16e4p-3,
+    0x1.7fcbb99fb8d7fp-5,
+    0x1.19272b1fc5e57p-7,
+    0x1.35acd883206dap-10,
+    0x1.eb3d366b11743p-14,
+    0x1.fe93b6ccc3a5ep-18,
+    0x1.0d2a2d1672a6bp-22,
+};
+
+#endif

@@ -1,0 +1,191 @@
+"""One expiry's smile as a hyperbola in total variance, and whether it can be arbitraged.
+
+Raw SVI: w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2)), k = ln(strike / forward), w = vol^2
+years. Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces", Quantitative Finance 14, 2014,
+arXiv 1204.0646.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import hypot, inf, isfinite, sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from options.errors import InvalidInputError
+
+Array = NDArray[np.float64]
+
+_REACH: Final = 60.0  # half-width of the range searched for butterflies, in units of sigma
+_WIDE: Final = 8.0  # and in log-moneyness
+_POINTS: Final = 2001
+_TOLERANCE: Final = 1e-12  # a crossing or a density below zero by this much is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class SVI:
+    """A slice in raw parameters; refused unless w(k) >= 0 everywhere."""
+
+    a: float
+    b: float
+    rho: float
+    m: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        for name in ("a", "b", "rho", "m", "sigma"):
+            if not isfinite(getattr(self, name)):
+                raise InvalidInputError(name, getattr(self, name), "finite")
+        if self.b < 0.0:
+            raise InvalidInputError("b", self.b, "zero or more")
+        if not -1.0 < self.rho < 1.0:
+            raise InvalidInputError("rho", self.rho, "between -1 and 1")
+        if self.sigma <= 0.0:
+            raise InvalidInputError("sigma", self.sigma, "above zero")
+        if self.least < -_TOLERANCE:
+            raise InvalidInputError("a", self.a, "at least -b sigma sqrt(1 - rho^2), or variance is negative")
+
+    @property
+    def least(self) -> float:
+        """The least total variance of the slice."""
+        return self.a + self.b * self.sigma * sqrt(1.0 - self.rho * self.rho)
+
+    def variance(self, k: ArrayLike) -> Array:
+        """Total variance at log-moneyness k."""
+        x = np.asarray(k, dtype=np.float64) - self.m
+        return np.maximum(self.a + self.b * (self.rho * x + np.hypot(x, self.sigma)), 0.0)
+
+    def vol(self, k: ArrayLike, years: float) -> Array:
+        """Implied volatility at log-moneyness k of the expiry in `years`."""
+        if not years > 0.0:
+            raise InvalidInputError("years", years, "above zero")
+        return np.sqrt(self.variance(k) / years)
+
+    def slopes(self, k: ArrayLike) -> tuple[Array, Array]:
+        """First and second derivative of total variance in k."""
+        x = np.asarray(k, dtype=np.float64) - self.m
+        root = np.hypot(x, self.sigma)
+        return self.b * (self.rho + x / root), self.b * self.sigma * self.sigma / root**3
+
+    def density(self, k: ArrayLike) -> Array:
+        """Durrleman's g(k), the sign of the risk-neutral density; a butterfly is free money where it is
+        negative.
+        """
+        k = np.asarray(k, dtype=np.float64)
+        w = self.variance(k)
+        first, second = self.slopes(k)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            g = (1.0 - 0.5 * k * first / w) ** 2 - 0.25 * first * first * (1.0 / w + 0.25) + 0.5 * second
+        return np.where(w > 0.0, g, np.where(self.b == 0.0, 1.0, -inf))
+
+
+@dataclass(frozen=True, slots=True)
+class Butterfly:
+    """Where the density is least, and how far below zero it falls; `steepest` wing slope must not pass 2
+    (Lee).
+    """
+
+    k: float
+    density: float
+    steepest: float
+
+    @property
+    def free(self) -> bool:
+        """Whether there is no butterfly arbitrage."""
+        return self.density >= -_TOLERANCE and self.steepest <= 2.0
+
+
+def search_grid(slice_: SVI, points: int) -> Array:
+    """Log-moneyness, fine where the smile bends and where g does, wide enough for the wings."""
+    bend = np.sinh(np.linspace(-1.0, 1.0, points) * np.arcsinh(_REACH)) * slice_.sigma
+    wide = np.linspace(-_WIDE, _WIDE, points)
+    return np.unique(np.concatenate((slice_.m + bend, slice_.m + wide, wide)))
+
+
+def butterfly(slice_: SVI) -> Butterfly:
+    """Searches a slice for butterfly arbitrage: g on a grid that is fine where the smile bends, then
+    refined.
+
+    Beyond the grid g only tends to its limit, (4 - (b (1 +- rho))^2) / 16.
+    """
+    grid = search_grid(slice_, _POINTS)
+    values = slice_.density(grid)
+    at = int(np.argmin(values))
+    low, high = grid[max(at - 1, 0)], grid[min(at + 1, grid.size - 1)]
+    for _ in range(3):
+        fine = np.linspace(low, high, 101)
+        values = slice_.density(fine)
+        at = int(np.argmin(values))
+        low, high = fine[max(at - 1, 0)], fine[min(at + 1, 100)]
+    steepest = slice_.b * (1.0 + abs(slice_.rho))
+    limit = (4.0 - steepest * steepest) / 16.0
+    return Butterfly(float(fine[at]), min(float(values[at]), limit), steepest)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Where the later slice falls most below the earlier one; `excess` is how far it stays above, if
+    positive.
+    """
+
+    k: float
+    excess: float
+    crossings: tuple[float, ...]
+
+    @property
+    def free(self) -> bool:
+        """Whether there is no calendar-spread arbitrage."""
+        return self.excess >= -_TOLERANCE
+
+
+def calendar(earlier: SVI, later: SVI) -> Calendar:
+    """Whether total variance falls anywhere from one expiry to the next.
+
+    The crossings are real roots of a quartic (Gatheral and Jacquier, section 3.1). Between two of them
+    the difference keeps its sign, so one point of each interval decides; its least value is searched in
+    all of them.
+    """
+    roots = _crossings(earlier, later)
+    far = max(abs(earlier.m), abs(later.m)) + 100.0 * (earlier.sigma + later.sigma) + 10.0
+    edges = np.array([-far, *(r for r in roots if abs(r) < far), far])
+    points = np.concatenate([np.linspace(x, y, 201) for x, y in pairwise(edges)])
+    near = np.concatenate([s.m + s.sigma * np.sinh(np.linspace(-5.0, 5.0, 401)) for s in (earlier, later)])
+    points = np.unique(np.concatenate((points, near)))
+    gap = later.variance(points) - earlier.variance(points)
+    at = int(np.argmin(gap))
+    wings = min(
+        later.b * (1.0 + side * later.rho) - earlier.b * (1.0 + side * earlier.rho) for side in (-1.0, 1.0)
+    )
+    excess = float(gap[at]) if wings >= -_TOLERANCE else min(float(gap[at]), wings)
+    return Calendar(float(points[at]), excess, roots)
+
+
+def _crossings(one: SVI, two: SVI) -> tuple[float, ...]:
+    """Where two slices are equal: the roots of the twice squared equation that satisfy it before
+    squaring.
+    """
+    poly = np.polynomial.Polynomial
+    line = poly(
+        [two.a - one.a - two.b * two.rho * two.m + one.b * one.rho * one.m, two.b * two.rho - one.b * one.rho]
+    )
+    first = one.b**2 * poly([one.m**2 + one.sigma**2, -2.0 * one.m, 1.0])
+    second = two.b**2 * poly([two.m**2 + two.sigma**2, -2.0 * two.m, 1.0])
+    # b1 R1 - b2 R2 = line: square, isolate the product of roots, square again
+    quartic = (first + second - line**2) ** 2 - 4.0 * first * second
+    coefficients = np.trim_zeros(quartic.coef, "b")
+    if coefficients.size < 2:
+        return ()
+    found = []
+    for root in map(complex, np.polynomial.Polynomial(coefficients).roots()):
+        if abs(root.imag) > 1e-6 * (1.0 + abs(root)):
+            continue
+        k = float(root.real)
+        gap = _value(two, k) - _value(one, k)
+        if abs(gap) <= 1e-7 * (abs(_value(one, k)) + abs(_value(two, k)) + 1e-9):
+            found.append(k)
+    return tuple(sorted(found))
+
+
+def _value(slice_: SVI, k: float) -> float:
+    return slice_.a + slice_.b * (slice_.rho * (k - slice_.m) + hypot(k - slice_.m, slice_.sigma))
