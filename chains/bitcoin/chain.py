@@ -24,6 +24,7 @@ from chains.errors import (
     BadPolicy,
     ChainUnavailable,
     Dust,
+    Rejected,
     StaleTip,
     UnsupportedChain,
     WrongNetwork,
@@ -60,6 +61,7 @@ class UtxoChain:
         self._follower = Follower(name, self.network, self._node, settings.scan_timeout)
         self._tracer = Tracer(self._node, self._follower)
         self._legs: dict[str, tuple[Leg, Contract]] = {}
+        self._shown: dict[bytes, str] = {}  # what the mempool spent of our legs at the last look
         self._poll = settings.poll or min(self.timing.interval / POLLS_PER_BLOCK, MAX_POLL)
 
     # --- legs
@@ -109,7 +111,7 @@ class UtxoChain:
     # --- life
 
     async def open(self) -> None:
-        """See the port. The wallet's coins are looked up at the first look."""
+        """See the port."""
         await self.rpc.open()
         try:
             await self._probe()
@@ -139,7 +141,7 @@ class UtxoChain:
         await self.rpc.close()
 
     def wallet(self, seed: bytes) -> UtxoWallet:
-        """See the port."""
+        """See the port. Its coins are looked up in the UTXO set when they are first needed."""
         return UtxoWallet(self.name, self.network, self._node, self._follower, seed, self.settings.gap_limit)
 
     # --- looking
@@ -148,13 +150,13 @@ class UtxoChain:
         """See the port. The blocks since then are read at the next look, for all new legs together."""
         contract = compile_policy(leg.paths)
         self._legs[segwit_address(self.network.hrp, contract.output)] = (leg, contract)
-        self._follower.watch(contract.output, since)
+        await self._follower.watch(contract.output, since)
 
     async def unwatch(self, leg: Leg) -> None:
         """See the port."""
         contract = compile_policy(leg.paths)
         self._legs.pop(segwit_address(self.network.hrp, contract.output), None)
-        self._follower.unwatch(contract.output)
+        await self._follower.unwatch(contract.output)
 
     async def look(self) -> Snapshot:
         """See the port."""
@@ -163,6 +165,7 @@ class UtxoChain:
         if age > self.timing.stale_after:
             raise StaleTip(self.name, age, self.timing.stale_after)
         ledger, mempool = self._follower.ledger, self._follower.mempool
+        self._shown = mempool.spenders
         facts = {
             address: leg_facts(leg, contract, ledger, mempool) for address, (leg, contract) in self._legs.items()
         }
@@ -179,11 +182,10 @@ class UtxoChain:
             await asyncio.sleep(pause)
 
     async def _changed(self, seen: str) -> bool:
-        before = self._follower.mempool.spenders
         best, _ = await self._node.best()
         if best != seen:
             return True
-        return await self._follower.mempool.glance(self._follower.standing()) != before
+        return await self._follower.mempool.glance(self._follower.standing()) != self._shown
 
     # --- acting
 
@@ -201,7 +203,11 @@ class UtxoChain:
 
     async def broadcast(self, tx: SignedTx) -> None:
         """See the port."""
-        await self._node.send(tx.txid, tx.raw)
+        try:
+            await self._node.send(tx.txid, tx.raw)
+        except Rejected:
+            if not self._tracer.is_mined(tx):  # its outputs may be spent already, then the node has forgotten it
+                raise
 
     async def trace(self, tx: SignedTx, since: int) -> TxState:
         """See the port."""

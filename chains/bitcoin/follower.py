@@ -39,7 +39,8 @@ class Follower:
         self._network = network
         self._node = node
         self._scan_timeout = scan_timeout
-        self._lock = asyncio.Lock()
+        self._lock = asyncio.Lock()  # one reader of blocks at a time
+        self._scan_lock = asyncio.Lock()  # one scan of the UTXO set at a time, without holding up the readers
         self._since: dict[bytes, int] = {}  # watched scripts of legs
         self._new: dict[bytes, int] = {}  # those not yet looked for in older blocks
         self._wallet: set[bytes] = set()
@@ -48,19 +49,21 @@ class Follower:
 
     # --- what to follow
 
-    def watch(self, script: bytes, since: int) -> None:
+    async def watch(self, script: bytes, since: int) -> None:
         """Look for a script from block `since` on. Takes effect at the next advance."""
-        known = self._since.get(script)
-        if known is None or since < known:
-            self._since[script] = self._new[script] = max(since, 0)
+        async with self._lock:
+            known = self._since.get(script)
+            if known is None or since < known:
+                self._since[script] = self._new[script] = max(since, 0)
 
-    def unwatch(self, script: bytes) -> None:
-        self._since.pop(script, None)
-        self._new.pop(script, None)
-        self.ledger.forget(script)
+    async def unwatch(self, script: bytes) -> None:
+        async with self._lock:
+            self._since.pop(script, None)
+            self._new.pop(script, None)
+            self.ledger.forget(script)
 
     def watch_wallet(self, scripts: Iterable[bytes]) -> None:
-        """Know all coins of these scripts, from the next advance on."""
+        """Know all coins of these scripts, from the next `advance_coins` on."""
         fresh = set(scripts) - self._wallet
         self._wallet |= fresh
         self._unscanned |= fresh
@@ -72,21 +75,39 @@ class Follower:
     # --- following
 
     async def advance(self) -> Tip:
-        """Follow to the node's best block. Raises ChainUnavailable, WrongNetwork, RpcError."""
+        """Follow to the node's best block. Raises ChainUnavailable, WrongNetwork, RpcError.
+
+        Wallet coins are followed as well, but not looked up: legs with deadlines don't wait for that."""
         async with self._lock:
-            for _ in range(ROUNDS):
-                try:
-                    best = await self._best()
-                    await self._catch_up(best)
-                    await self._scan_wallet()
-                    await self._scan_back()
-                    await self.mempool.refresh(self.standing())
-                    if await self._best() == best == self.ledger.hash(self.ledger.tip):
-                        self.tip = await self._tip(best)
-                        return self.tip
-                except _Moved:
-                    continue
-            raise ChainUnavailable(self._chain, "its best block changes faster than it can be followed")
+            return await self._advance()
+
+    async def advance_coins(self) -> Tip:
+        """Follow to the node's best block and know every coin of the wallet there. Raises as `advance`."""
+        for _ in range(ROUNDS):
+            tip = await self.advance()  # before the scan, so that its block is among those followed
+            if self._unscanned:
+                await self._scan_wallet()
+                tip = await self.advance()
+            if not self._unscanned:
+                return tip
+        raise self._restless()
+
+    async def _advance(self) -> Tip:
+        for _ in range(ROUNDS):
+            try:
+                best = await self._best()
+                await self._catch_up(best)
+                await self._scan_back()
+                await self.mempool.refresh(self.standing())
+                if await self._best() == best == self.ledger.hash(self.ledger.tip):
+                    self.tip = await self._tip(best)
+                    return self.tip
+            except _Moved:
+                continue
+        raise self._restless()
+
+    def _restless(self) -> ChainUnavailable:
+        return ChainUnavailable(self._chain, "its best block changes faster than it can be followed")
 
     async def _best(self) -> str:
         best, genesis = await self._node.best()
@@ -157,20 +178,23 @@ class Follower:
     # --- older blocks
 
     async def _scan_wallet(self) -> None:
-        """Take the coins of new wallet scripts from the UTXO set, then what happened since that block."""
-        if not self._unscanned:
-            return
-        scripts = set(self._unscanned)
-        found = await self._node.scan(scripts, self._scan_timeout)
-        if self.ledger.tip < found.height:
-            await self._extend(found.height)
-        if self.ledger.knows(found.height) and self.ledger.hash(found.height) != found.block:
-            raise _Moved
-        self.ledger.add_receipts(found.coins)
-        await self._reread(found.height + 1, scripts, {coin.outpoint for coin in found.coins})
-        self.ledger.scripts |= scripts
-        self._unscanned -= scripts
-        self._scanned_at = max(self._scanned_at, found.height)
+        """Take the coins of new wallet scripts from the UTXO set, then what happened since that block. It takes
+        minutes on a large chain, in which blocks are followed as ever."""
+        async with self._scan_lock:
+            if not self._unscanned:
+                return
+            scripts = set(self._unscanned)
+            found = await self._node.scan(scripts, self._scan_timeout)
+            async with self._lock:
+                await self._advance()
+                ledger = self.ledger
+                if not ledger.knows(found.height) or ledger.hash(found.height) != found.block:
+                    return  # that block is gone: scan again
+                ledger.add_receipts(found.coins)
+                await self._reread(found.height + 1, scripts, {coin.outpoint for coin in found.coins})
+                ledger.scripts |= scripts
+                self._unscanned -= scripts
+                self._scanned_at = max(self._scanned_at, found.height)
 
     async def _scan_back(self) -> None:
         """Look for new legs in the blocks since their oldest possible deposit."""

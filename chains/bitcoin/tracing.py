@@ -33,6 +33,11 @@ class Tracer:
                 break
         return self._mined(tx, parsed, points) or TxState(TxPhase.UNSEEN, fee=tx.fee, size=vbytes(parsed.weight))
 
+    def is_mined(self, tx: SignedTx) -> bool:
+        """Whether it was mined, as of the last look."""
+        state = self._mined(tx, parse(tx.raw), [outpoint(claim) for claim in tx.claims])
+        return state is not None and state.phase is TxPhase.MINED
+
     def _mined(self, tx: SignedTx, parsed: Parsed, points: list[bytes]) -> TxState | None:
         """Mined or displaced, if the ledger knows."""
         ledger = self._follower.ledger

@@ -51,7 +51,7 @@ class UtxoWallet:
         """See the port. Block rewards count once they can be spent."""
         if asset != NATIVE:
             raise BadAsset(self._chain, asset)
-        await self._follower.advance()
+        await self._follower.advance_coins()
         return sum(coin.amount for coin in self._coins())
 
     # --- funding
@@ -61,7 +61,7 @@ class UtxoWallet:
     ) -> SignedTx:
         """See the port. A replacement keeps all inputs of what it replaces, in their order, so it conflicts with
         the whole lineage. Raises WouldFail where one of them is spent: look at `trace`."""
-        await self._follower.advance()
+        await self._follower.advance_coins()
         output = TxOut(leg.amount, compile_policy(leg.paths).output)
         required = self._claimed(replacing) if replacing else []
         taken = {outpoint(claim) for tx in pending for claim in tx.claims} | {one.outpoint for one in required}
@@ -73,7 +73,7 @@ class UtxoWallet:
         self, tx: SignedTx, price: int, pending: Sequence[SignedTx], replacing: SignedTx | None = None
     ) -> SignedTx:
         """See the port. Takes all inputs of `tx`, and so rules out its whole lineage."""
-        await self._follower.advance()
+        await self._follower.advance_coins()
         bid = await self._bid(price, [tx, replacing] if replacing else [tx])
         return take_back(self._purse(pending, replacing or tx), self._claimed(tx), bid)
 

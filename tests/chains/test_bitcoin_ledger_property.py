@@ -79,23 +79,32 @@ class MadeUp:
                 return [dict(point) for point in points]
             case "scantxoutset", ("start", wanted):
                 scripts = {bytes.fromhex(text[4:-1]) for text in wanted}
-                return {
-                    "height": len(self.blocks) - 1,
-                    "bestblock": self.blocks[-1].id,
-                    "unspents": [
-                        {
-                            "txid": outpoint_text(point).partition(":")[0],
-                            "vout": int(outpoint_text(point).partition(":")[2]),
-                            "scriptPubKey": script.hex(),
-                            "amount": Decimal(amount) / COIN,
-                            "height": height,
-                            "coinbase": False,
-                        }
-                        for point, (script, amount, height) in self.coins().items()
-                        if script in scripts
-                    ],
-                }
+                found = self._scanned(scripts)
+                for _ in range(self.dice.choice((0, 0, 1, 3))):  # it takes its time
+                    self.grow()
+                if self.dice.random() < 0.2:
+                    self.fork(2)
+                    self.grow()
+                return found
         raise AssertionError(method)
+
+    def _scanned(self, scripts: set[bytes]) -> dict[str, Any]:
+        return {
+            "height": len(self.blocks) - 1,
+            "bestblock": self.blocks[-1].id,
+            "unspents": [
+                {
+                    "txid": outpoint_text(point).partition(":")[0],
+                    "vout": int(outpoint_text(point).partition(":")[2]),
+                    "scriptPubKey": script.hex(),
+                    "amount": Decimal(amount) / COIN,
+                    "height": height,
+                    "coinbase": False,
+                }
+                for point, (script, amount, height) in self.coins().items()
+                if script in scripts
+            ],
+        }
 
 
 ALL_BLOCKS: list[MadeUpBlock] = []
@@ -149,12 +158,14 @@ async def _play(dice: random.Random, moves: list[str]) -> None:
         elif move == "watch" and len(watched) < len(LEGS):
             script = LEGS[len(watched)]
             watched[script] = dice.randint(0, len(chain.blocks) - 1)
-            follower.watch(script, watched[script])
+            await follower.watch(script, watched[script])
         elif move == "wallet":
             follower.watch_wallet(WALLET)
-        if move in ("look", "wallet", "watch"):
+            await follower.advance_coins()
+            _compare(follower, chain, watched, wallet=True)
+        if move in ("look", "watch"):
             await follower.advance()
-            _compare(follower, chain, watched, wallet=bool(follower._wallet))
+            _compare(follower, chain, watched, wallet=False)
 
 
 def _compare(follower: Follower, chain: MadeUp, watched: dict[bytes, int], wallet: bool) -> None:

@@ -76,8 +76,9 @@ async def test_refund_waits_for_median_time(here: World) -> None:
 async def test_option_legs_within_their_figures(here: World) -> None:
     writer, holder = await here.party(COIN), await here.party()
     sizes = {}
-    for path in ("exercise", "refund", "release"):
-        leg = await here.collateral(writer, holder, after=await here.node.clock() - 1)
+    clock = await here.node.clock()
+    for index, path in enumerate(("exercise", "refund", "release")):
+        leg = await here.collateral(writer, holder, after=clock - 1 - index)
         await here.fund(writer, leg)
         await here.node.mine()
         consents = []
