@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import coincurve
@@ -36,6 +37,8 @@ MAX_AFTER = 2**64 - 1
 MAX_SIGNERS = 2**8 - 1
 MAX_PATHS = 2**16
 LAST_PRECOMPILE = 0xFFFF  # today's end at 0x11 and 0x100; the rest is left for tomorrow's
+
+KEPT = 4096  # addresses and terms remembered: a leg's are asked for at every look
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SIGNATURE_BYTES = 65  # r, s, v
@@ -157,12 +160,14 @@ def _tail(leg: Leg, start: int, chain_id: int) -> bytes:
     return node
 
 
+@lru_cache(KEPT)
 def terms_hash(leg: Leg, chain_id: int) -> bytes:
     """The commitment to the leg that is its vault's CREATE2 salt. `chain_id` is the chain's when the factory was
     deployed."""
     return _tail(leg, 0, chain_id)
 
 
+@lru_cache(KEPT)
 def vault_address(leg: Leg, chain_id: int, factory: str) -> str:
     """Where the leg is funded: the CREATE2 address (EIP-1014) of its vault."""
     preimage = b"\xff" + address_bytes(factory) + terms_hash(leg, chain_id) + VAULT_CODE_HASH
