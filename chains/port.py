@@ -255,6 +255,10 @@ class Chain(Protocol):
         """The canonical form of an asset's name. Raises BadAsset."""
         ...
 
+    async def decimals(self, asset: str) -> int:
+        """Decimals of an asset's smallest unit. Raises BadAsset, ChainUnavailable."""
+        ...
+
     def fee(self, size: int, price: int) -> int:
         """Native units that a transaction of `size` costs at `price`, rounded up."""
         ...

@@ -38,6 +38,8 @@ NEEDED: Final = {"bip65": "CHECKLOCKTIMEVERIFY", "csv": "median time past", "seg
 MAX_POLL: Final = 2.0  # seconds between two questions while waiting
 POLLS_PER_BLOCK: Final = 10
 
+DECIMALS = 8  # of a coin, on every chain of the family
+
 
 class UtxoChain:
     """One node, one follower, any number of legs and wallets. `clock` tells whether the tip is stale."""
@@ -97,6 +99,11 @@ class UtxoChain:
         if text != NATIVE:
             raise BadAsset(self.name, text)
         return NATIVE
+
+    async def decimals(self, asset: str) -> int:
+        """See the port."""
+        self.asset(asset)
+        return DECIMALS
 
     def fee(self, size: int, price: int) -> int:
         """See the port."""

@@ -33,6 +33,10 @@ from chains.port import FeeEstimate, LegAddress, SignedTx, Snapshot, Tip, TxStat
 
 Clock = Callable[[], float]
 
+NATIVE_DECIMALS = 18
+MOST_DECIMALS = 36
+DECIMALS_CALL = "0x313ce567"  # decimals()
+
 
 class EvmChain:
     """See `chains.port.Chain`. `clock` gives UNIX seconds: a tip is stale by it."""
@@ -94,6 +98,16 @@ class EvmChain:
         if int.from_bytes(raw, "big") <= vaults.LAST_PRECOMPILE or raw == address_bytes(self.settings.factory):
             raise BadAsset(self.name, text)
         return checksum_address(raw)
+
+    async def decimals(self, asset: str) -> int:
+        """See the port: 18 for the native coin (EIP-20 leaves it to tokens to say)."""
+        name = self.asset(asset)
+        if name == NATIVE:
+            return NATIVE_DECIMALS
+        answer = await self.client.call("eth_call", {"to": name, "data": DECIMALS_CALL}, "latest")
+        if len(answer) != 66 or int(answer, 16) > MOST_DECIMALS:
+            raise BadAsset(self.name, asset)
+        return int(answer, 16)
 
     def fee(self, size: int, price: int) -> int:
         """See the port."""
