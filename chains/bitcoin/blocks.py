@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chains.bitcoin.encoding import OUTPOINT_BYTES, double_sha256
+from chains.bitcoin.params import COINBASE_MATURITY, PEGOUT_MATURITY
 
 HEADER_BYTES: Final = 80
 _SEGWIT, _EXTENSION = 1, 8  # flags of a transaction; 8 is Litecoin's (LIP-0002)
@@ -18,17 +19,15 @@ _SEGWIT, _EXTENSION = 1, 8  # flags of a transaction; 8 is Litecoin's (LIP-0002)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An output that pays a script we watch. position: of its transaction in the block."""
+    """An output that pays a script we watch. position: of its transaction in the block. maturity: confirmations
+    before it can be spent, where consensus asks for any."""
 
     outpoint: bytes
     script: bytes
     amount: int
     height: int
     position: int
-
-    @property
-    def coinbase(self) -> bool:
-        return self.position == 0
+    maturity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,7 @@ class _Block:
         inputs = self._input_count
         found = self._outputs()
         end = self._at
+        maturity = PEGOUT_MATURITY if flag & _EXTENSION else COINBASE_MATURITY if position == 0 else 0
         witnesses = self._witnesses(inputs, spends) if flag & _SEGWIT else {}
         if flag & _EXTENSION:
             self._skip_extension()
@@ -114,7 +114,8 @@ class _Block:
         if spends or found:
             raw = self._raw
             txid = double_sha256(raw[start : start + 4] + raw[body:end] + raw[self._at - 4 : self._at])
-            self._note(txid, position, spends, found, witnesses)
+            self._note_spends(txid, position, spends, witnesses)
+            self._note_found(txid, position, found, maturity)
 
     def _inputs(self) -> list[tuple[int, bytes]]:
         """Skip the inputs; those that concern us, by their index."""
@@ -178,18 +179,19 @@ class _Block:
             raise ValueError("an extension-block transaction among a block's own")
         self._at += 1
 
-    def _note(
+    def _note_spends(
         self,
         txid: bytes,
         position: int,
         spends: list[tuple[int, bytes]],
-        found: list[tuple[int, int, bytes]],
         witnesses: dict[int, tuple[bytes, ...]],
     ) -> None:
         for index, spent in spends:
             payment = Payment(spent, txid[::-1].hex(), witnesses.get(index, ()), self._height, position)
             self.payments.append(payment)
+
+    def _note_found(self, txid: bytes, position: int, found: list[tuple[int, int, bytes]], maturity: int) -> None:
         for index, amount, script in found:
             outpoint = txid + index.to_bytes(4, "little")
             self._own.add(outpoint)
-            self.receipts.append(Receipt(outpoint, script, amount, self._height, position))
+            self.receipts.append(Receipt(outpoint, script, amount, self._height, position, maturity))

@@ -13,8 +13,11 @@ from chains.port import LegFacts, Spend
 
 
 def leg_facts(leg: Leg, contract: Contract, ledger: Ledger, mempool: Mempool) -> LegFacts:
-    """What stands about a leg. Outputs below the leg's amount are held, but never make it full."""
-    receipts = ledger.receipts(contract.output)
+    """What stands about a leg. Outputs below the leg's amount are held, but never make it full.
+
+    A block reward counts only once it can be spent: a funder who mines could else show a leg that is full and
+    can't be claimed before its refund opens."""
+    receipts = [one for one in ledger.receipts(contract.output) if ledger.ripe(one)]
     depths = [ledger.depth(one.height) for one in receipts if one.amount >= leg.amount]
     standing = [one for one in receipts if ledger.payment(one.outpoint) is None]
     paid = [(one, found) for one in receipts if (found := ledger.payment(one.outpoint))]

@@ -124,6 +124,10 @@ class Ledger:
         """What stands at a script, oldest first."""
         return (one for one in self.receipts(script) if one.outpoint not in self._payments)
 
+    def ripe(self, receipt: Receipt) -> bool:
+        """Whether consensus lets the next block spend it."""
+        return self.depth(receipt.height) >= receipt.maturity
+
     def depth(self, height: int) -> int:
         """Confirmations of something at `height`."""
         return self.tip - height + 1

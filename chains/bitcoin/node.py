@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chains.bitcoin.blocks import Receipt
 from chains.bitcoin.encoding import outpoint, outpoint_text
+from chains.bitcoin.params import COINBASE_MATURITY
 from chains.bitcoin.rpc import (
     ALREADY_IN_CHAIN,
     INVALID_ADDRESS_OR_KEY,
@@ -26,7 +27,7 @@ from chains.port import Tip
 CHUNK: Final = 100  # calls in one request, where the answers are small
 BLOCKS: Final = 8  # blocks in one request: 32 MB of hex at most
 SCAN_RETRIES: Final = 60
-COINBASE_POSITION, OTHER_POSITION = 0, 1
+SCANNED_POSITION: Final = 1  # in its block; a scan does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +218,6 @@ def _coin(found: dict[str, Any]) -> Receipt:
         script=bytes.fromhex(found["scriptPubKey"]),
         amount=satoshi(found["amount"]),
         height=found["height"],
-        position=COINBASE_POSITION if found.get("coinbase") else OTHER_POSITION,
+        position=SCANNED_POSITION,
+        maturity=COINBASE_MATURITY if found.get("coinbase") else 0,
     )

@@ -18,7 +18,10 @@ GENESIS_PREFIX = 32  # hex digits of the genesis hash in a CAIP-2 reference
 P2WPKH_LIFE = 98
 P2WSH_LIFE = 110
 
+# Confirmations before a coin may be spent (consensus.h): block rewards, and on Litecoin what leaves the extension
+# block.
 COINBASE_MATURITY = 100
+PEGOUT_MATURITY = 6
 MEDIAN_SPAN = 11  # BIP113
 MAX_FUTURE = 7200  # a block's timestamp may be two hours ahead of the network's time
 

@@ -16,7 +16,7 @@ from chains.bitcoin.hd import CHANGE, WalletKey, wallet_keys
 from chains.bitcoin.keys import deal_key
 from chains.bitcoin.miniscript import opens
 from chains.bitcoin.node import Node
-from chains.bitcoin.params import COINBASE_MATURITY, Network
+from chains.bitcoin.params import Network
 from chains.bitcoin.payments import Purse, Sweep, pay, take_back
 from chains.bitcoin.transaction import TxOut, parse
 from chains.errors import BadAsset, BadKey, NothingToSpend, WouldFail
@@ -107,7 +107,7 @@ class UtxoWallet:
         policy = leg.path(path)
         contract = compile_policy(leg.paths)
         self._check(policy, key, preimages, tip)
-        coins = self._standing(leg, contract)
+        coins = self._standing(contract)
         signatures = self._consents(contract, policy, consents, coins)
         ready = [coin for coin in coins if len(signatures.get(coin.outpoint, {})) == len(policy.signers)]
         main = self._main(leg, contract, ready, replacing)
@@ -149,8 +149,9 @@ class UtxoWallet:
         full = (coin for coin in coins if coin.amount >= leg.amount)
         return next(full, None) or max(coins, key=lambda coin: coin.amount)
 
-    def _standing(self, leg: Leg, contract: Contract) -> list[Receipt]:
-        return [coin for coin in self._follower.ledger.coins(contract.output) if self._mature(coin)]
+    def _standing(self, contract: Contract) -> list[Receipt]:
+        ledger = self._follower.ledger
+        return [coin for coin in ledger.coins(contract.output) if ledger.ripe(coin)]
 
     def _consents(
         self, contract: Contract, path: Path, texts: Sequence[str], coins: Sequence[Receipt]
@@ -179,7 +180,7 @@ class UtxoWallet:
             raise BadKey(key.public, f"it is no signer of path {path!r}")
         await self._follower.advance()
         contract = compile_policy(leg.paths)
-        coins = self._standing(leg, contract)
+        coins = self._standing(contract)
         if not coins:
             raise NothingToSpend(self._chain, segwit_address(self._network.hrp, contract.output))
         return consenting.give(contract, policy, key.secret, coins)
@@ -192,7 +193,7 @@ class UtxoWallet:
             return False
         await self._follower.advance()
         contract = compile_policy(leg.paths)
-        coins = self._standing(leg, contract)
+        coins = self._standing(contract)
         if not coins:
             return False
         main = self._main(leg, contract, coins, None)
@@ -204,12 +205,9 @@ class UtxoWallet:
     def _change(self) -> list[bytes]:
         return [key.script for key in self._list if key.branch == CHANGE]
 
-    def _mature(self, coin: Receipt) -> bool:
-        return not coin.coinbase or self._follower.ledger.depth(coin.height) >= COINBASE_MATURITY
-
     def _coins(self) -> list[Receipt]:
         ledger = self._follower.ledger
-        return [coin for script in self._keys for coin in ledger.coins(script) if self._mature(coin)]
+        return [coin for script in self._keys for coin in ledger.coins(script) if ledger.ripe(coin)]
 
     def _purse(self, pending: Iterable[SignedTx], replacing: SignedTx | None) -> Purse:
         """Change goes where the replaced transaction sent it, else to the first address not in use."""

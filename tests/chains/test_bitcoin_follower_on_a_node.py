@@ -13,7 +13,15 @@ import pytest
 import pytest_asyncio
 
 from chains.bitcoin.family import FAMILY
-from chains.errors import ChainUnavailable, RpcError, StaleTip, UnsupportedChain, WouldFail, WrongNetwork
+from chains.errors import (
+    ChainUnavailable,
+    NothingToSpend,
+    RpcError,
+    StaleTip,
+    UnsupportedChain,
+    WouldFail,
+    WrongNetwork,
+)
 from chains.legs import Leg
 from chains.port import TxPhase
 from chains.testing.bitcoind import Bitcoind
@@ -402,6 +410,25 @@ async def test_fees(alone: World) -> None:
     assert (await pinned.fees()).urgent == 8_000
 
 
+async def test_leg_is_not_full_by_a_block_reward_before_it_can_be_spent(here: World) -> None:
+    """A writer who mines could else show collateral that nobody can exercise in time."""
+    payer, payee = await here.party(), await here.party()
+    leg = await here.swap(payer, payee, amount=10_000)
+    await here.node.mine(1, to=here.address(leg))
+    await here.node.mine(98)
+    facts = await here.facts(leg)
+    assert (facts.full, facts.held) == (None, 0)
+    with pytest.raises(NothingToSpend):
+        await claim(here, payee, leg)
+    await here.node.mine()
+    facts = await here.facts(leg)
+    assert facts.full == 100
+    assert facts.held > 0
+    if facts.held > PRICE:
+        await here.mine(await claim(here, payee, leg))
+        assert (await here.facts(leg)).held == 0
+
+
 async def test_block_rewards_count_when_they_can_be_spent(here: World) -> None:
     seed = hashlib.sha512(b"miner").digest()
     wallet = here.chain.wallet(seed)
@@ -411,3 +438,51 @@ async def test_block_rewards_count_when_they_can_be_spent(here: World) -> None:
     await here.node.mine(99)
     assert await wallet.balance("native") > 0
     assert await (await here.another()).wallet(seed).balance("native") == await wallet.balance("native")
+
+
+async def test_a_slow_scan_of_the_utxo_set_holds_up_nothing_else(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On mainnet it takes minutes, in which deadlines must be met."""
+    payer, payee = await here.party(COIN), await here.party()
+    leg = await here.swap(payer, payee)
+    await here.fund(payer, leg)
+    slow = here.chain.wallet(secrets.token_bytes(64))
+    await here.node.send(slow.address, COIN)
+    release = asyncio.Event()
+    scan = here.chain._node.scan
+
+    async def waiting(*arguments):
+        found = await scan(*arguments)
+        await release.wait()
+        return found
+
+    monkeypatch.setattr(here.chain._node, "scan", waiting)
+    balance = asyncio.create_task(slow.balance("native"))
+    await here.mine(await claim(here, payee, leg))  # mines the deposit as well, which the scan has not seen
+    assert (await here.facts(leg)).spends[0].depth == 1
+    assert not balance.done()
+    release.set()
+    assert await asyncio.wait_for(balance, 10) == COIN
+
+
+async def test_wait_does_not_miss_what_a_wallet_saw_first(here: World) -> None:
+    payer, payee = await here.party(COIN), await here.party()
+    leg = await here.swap(payer, payee)
+    await here.fund(payer, leg)
+    seen = (await here.chain.look()).tip.hash
+    await here.chain.broadcast(await claim(here, payee, leg))
+    await payer.wallet.balance("native")  # follows the node, but shows nobody a snapshot
+    await asyncio.wait_for(here.chain.wait(seen, 30), 5)
+
+
+async def test_mined_and_spent_is_still_success_when_sent_again(here: World) -> None:
+    payer, payee = await here.party(), await here.party()
+    leg = await here.swap(payer, payee)
+    await here.node.fund(here.address(leg), AMOUNT)
+    spend = await claim(here, payee, leg)
+    await here.mine(spend)
+    onward = await here.swap(payee, payer, amount=AMOUNT - 2_000)
+    await here.fund(payee, onward)  # spends the claim's only output
+    await here.chain.look()
+    await here.chain.broadcast(spend)

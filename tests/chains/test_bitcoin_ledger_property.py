@@ -205,3 +205,21 @@ def test_blocks_are_read_in_one_pass(seed: int) -> None:
         assert [(one.script, one.amount) for one in facts.receipts] == block.paid
         assert [one.outpoint for one in facts.payments] == block.spent
         assert not read_block(block.raw, height, set(), set()).receipts
+
+
+def test_litecoin_s_extension_block_is_stepped_over() -> None:
+    """The last transaction of such a block has flag 8, an empty extension part, and pays what leaves the extension
+    block (LIP-0002); the extension block itself follows. Its coins mature after six blocks."""
+    script = SCRIPTS[0]
+    reward = (
+        b"\x01\0\0\0\x01" + bytes(36) + b"\x00" + b"\xff" * 4 + b"\x01" + bytes(8) + var_bytes(script) + bytes(4)
+    )
+    body = b"\x01" + b"\x07" * 36 + b"\x00" + b"\xff" * 4
+    body += b"\x02" + (5).to_bytes(8, "little") + var_bytes(b"\x58\x20" + bytes(32))
+    body += (9).to_bytes(8, "little") + var_bytes(script)
+    last = b"\x02\0\0\0\x00\x08" + body + b"\x00" + bytes(4)
+    raw = bytes(80) + b"\x02" + reward + last + b"\x01" + bytes(500)
+    first, second = read_block(raw, 3, {script}, set()).receipts
+    assert (first.amount, first.maturity) == (0, 100)
+    assert (second.amount, second.maturity) == (9, 6)
+    assert second.outpoint[:32] == double_sha256(b"\x02\0\0\0" + body + bytes(4))

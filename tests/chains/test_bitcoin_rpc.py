@@ -161,7 +161,7 @@ async def test_busy_with_another_scan(rpc: Rpc, server: Server) -> None:
     server.plan = [refusal(-8, "Scan already in progress"), refusal(-8, "Scan already in progress"), found]
     scanned = await Node("x", rpc).scan([b"\x00\x14" + b"\x22" * 20], timeout=5)
     (coin,) = scanned.coins
-    assert (scanned.height, coin.amount, coin.coinbase, coin.height) == (9, 50_000_000, True, 7)
+    assert (scanned.height, coin.amount, coin.maturity, coin.height) == (9, 50_000_000, 100, 7)
 
 
 @given(st.integers(0, 84 * 10**14))
