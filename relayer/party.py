@@ -23,6 +23,7 @@ from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
 from htlc.timelocks import ladder
+from options.quoting import Market, Quote
 from relayer.errors import BadRequest
 from relayer.passphrase import passphrase
 from relayer.settings import SEED_FILE, FeeSettings, Settings, database_url
@@ -32,6 +33,7 @@ from settlement.gate import Gate
 from settlement.mailer import Mailer
 from settlement.policy import AcceptPolicy, Policies, Risk
 from settlement.post import Post
+from settlement.premium import option_quote
 from settlement.proposal import Agreed, Proposal
 from settlement.releases import Releases
 from settlement.seed import Seed
@@ -157,27 +159,44 @@ class Party:
 
     # --- agreeing ------------------------------------------------------------------------------------------
 
+    def ladder(self, name: str, legs: Mapping[str, str], life: int = 0) -> dict[str, int]:
+        """The shortest deadlines that are safe for both roles of a protocol by our own parameters, starting now.
+        legs: chain by leg name. Raises BadRequest."""
+        for leg, chain in legs.items():
+            if chain not in self.chains:
+                raise BadRequest(f"leg {leg} is on {chain!r}, which the configuration does not have")
+        timings = {chain: self.chains[chain].timing for chain in legs.values()}
+        guards = guards_of(timings, self.settings.risk.outage, self.settings.risk.miss)
+        return ladder(protocol(name), legs, guards, int(self.clock.now()), life)
+
+    async def quote(
+        self,
+        kind: str,
+        legs: Mapping[str, LegTerms],
+        times: Mapping[str, int],
+        market: Market,
+        spread: float = 0.0,
+    ) -> Quote:
+        """What an option of these legs and deadlines is worth. Raises an OptionsError, BadAsset."""
+        decimals = {
+            name: await self.chains[legs[name].chain].decimals(legs[name].asset)
+            for name in ("collateral", "strike")
+        }
+        return option_quote(kind, legs, decimals, times, int(self.clock.now()), market, spread)
+
     async def propose(
         self,
         name: str,
         role: str,
         legs: Mapping[str, LegTerms],
         options: Mapping[str, str],
+        times: Mapping[str, int],
         peer: str,
-        life: int = 0,
     ) -> Proposal:
-        """Propose a deal with the shortest safe ladder to the party at `peer`, a URL or IDENTITY@URL, and send it.
-        Raises a TermsError if we would not enter it ourselves, PeerUnavailable."""
+        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. Raises a TermsError if we
+        would not enter it ourselves, PeerUnavailable."""
         identity, _, url = peer.rpartition("@")
         identity = identity or await self.post.identity(url)
-        spoken = protocol(name)
-        chains = {leg: terms.chain for leg, terms in legs.items()}
-        for leg, chain in chains.items():
-            if chain not in self.chains:
-                raise BadRequest(f"leg {leg} is on {chain!r}, which the configuration does not have")
-        timings = {chain: self.chains[chain].timing for chain in chains.values()}
-        guards = guards_of(timings, self.settings.risk.outage, self.settings.risk.miss)
-        times = ladder(spoken, chains, guards, int(self.clock.now()), life)
         proposal = await self.agreement.propose(Offer(name, role, legs, times, options), identity, url)
         return await self.mailer.send(proposal)
 

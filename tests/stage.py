@@ -65,7 +65,8 @@ class Stage:
         """Have the first player propose the deal in `role`, and both enter it."""
         options = {"kind": kind, "releases": "yes" if releases else "no"} if protocol == "option" else {}
         peer = self.second.party.agreement.url
-        proposal = await self.first.party.propose(protocol, role, legs, options, peer, LIFE)
+        times = self.first.party.ladder(protocol, {name: leg.chain for name, leg in legs.items()}, LIFE)
+        proposal = await self.first.party.propose(protocol, role, legs, options, times, peer)
         deal = await self.first.party.agreed(proposal.id)
         assert deal is not None, proposal.stage
         return deal

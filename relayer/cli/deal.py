@@ -14,6 +14,7 @@ from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
 
 if TYPE_CHECKING:
     from htlc.protocols.base import Will
+    from htlc.terms import LegTerms
     from relayer.party import Party
 
 app = typer.Typer(no_args_is_help=True)
@@ -22,6 +23,7 @@ app.add_typer(propose_app, name="propose", help="Propose a deal to another party
 
 DealId = Annotated[str, typer.Argument(help="The deal's id.")]
 PeerOption = Annotated[str, typer.Option("--peer", help="Where the other party is: its URL, or IDENTITY@URL.")]
+AUTO = "auto"
 LEG = "CHAIN/ASSET:AMOUNT, in smallest units"
 
 
@@ -47,19 +49,24 @@ class Kind(StrEnum):
 def propose_option(
     peer: PeerOption,
     collateral: Annotated[str, typer.Option(help=f"What the writer locks: {LEG}.")],
-    premium: Annotated[str, typer.Option(help=f"What the holder pays: {LEG}.")],
+    premium: Annotated[str, typer.Option(help=f"What the holder pays: {LEG}; auto: priced by --spot and --vol.")],
     strike: Annotated[str, typer.Option(help=f"What an exercise costs: {LEG}.")],
     life: Annotated[int, typer.Option(help="How long it can be exercised once it is live, seconds.")],
     kind: Annotated[Kind, typer.Option(help="What both call it.")] = Kind.CALL,
     role: Annotated[OptionRole, typer.Option(help="Ours.")] = OptionRole.WRITER,
     releases: Annotated[bool, typer.Option(help="Let money go back early by agreement.")] = True,
+    spot: Annotated[
+        float | None, typer.Option(help="Price of a whole underlying coin in whole coins of the money.")
+    ] = None,
+    vol: Annotated[float | None, typer.Option(help="Volatility per year; 0.6 is 60 %.")] = None,
+    spread: Annotated[float, typer.Option(help="On top of the fair premium; 0.05 is 5 %.")] = 0.0,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
     """Propose a covered option, with the shortest deadlines that are safe for both."""
     options = {"kind": kind.value, "releases": "yes" if releases else "no"}
     legs = {"collateral": collateral, "premium": premium, "strike": strike}
-    _propose("option", role.value, legs, options, peer, life, config, json)
+    _propose("option", role.value, legs, options, peer, life, config, json, (spot, vol, spread))
 
 
 @propose_app.command("swap")
@@ -84,17 +91,40 @@ def _propose(
     life: int,
     config: Path,
     as_json: bool,
+    market: tuple[float | None, float | None, float] = (None, None, 0.0),
 ) -> None:
     async def work(party: Party) -> dict[str, Any]:
-        parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items()}
-        proposal = await party.propose(name, role, parsed, options, peer, life)
-        return proposal_document(proposal)
+        parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
+        chains = {leg: parsed["strike" if legs[leg] == AUTO else leg].chain for leg in legs}
+        times = party.ladder(name, chains, life)
+        if legs.get("premium") == AUTO:
+            parsed["premium"] = await _priced(party, options["kind"], parsed, times, market)
+        return proposal_document(await party.propose(name, role, parsed, options, times, peer))
 
     document = _with_party(work, config, as_json)
     emit(document, as_json, lambda: _proposal_words(document))
 
 
-def _leg_terms(leg: str, text: str) -> Any:
+async def _priced(
+    party: Party,
+    kind: str,
+    legs: dict[str, LegTerms],
+    times: dict[str, int],
+    market: tuple[float | None, float | None, float],
+) -> LegTerms:
+    """The premium at its price, in the strike's asset."""
+    from options.quoting import Market
+    from relayer.errors import BadRequest
+
+    spot, vol, spread = market
+    if spot is None or vol is None:
+        raise BadRequest("--premium auto needs --spot and --vol")
+    quote = await party.quote(kind, legs, times, Market(spot, vol), spread)
+    typer.secho(f"premium {quote.premium.units} {quote.premium.asset.symbol}", err=True)
+    return replace(legs["strike"], amount=quote.premium.units)
+
+
+def _leg_terms(leg: str, text: str) -> LegTerms:
     from htlc.terms import LegTerms, parse_amount
     from relayer.errors import BadRequest
 

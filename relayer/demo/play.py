@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ async def play(protocol: str, outcome: Outcome, kind: str, pair: str, folder: Pa
 async def _running(actors: Mapping[str, Actor], world: World, say: Say) -> AsyncIterator[None]:
     """Both parties' processes, ended in any case."""
     try:
+        say("starting a process for each party")
         await asyncio.gather(*(actor.start() for actor in actors.values()))
         for role, actor in actors.items():
             say(f"the {role} listens at {actor.url}")
@@ -170,14 +171,18 @@ class Play:
     async def _agree(self, parties: Mapping[str, Party]) -> str:
         first, second = self.plot.roles
         proposer, acceptor = parties[first], self.actors[second]
-        proposal = await proposer.propose(
-            self.plot.protocol,
-            first,
-            self.plot.legs,
-            {"kind": self.plot.kind, "releases": "yes"} if self.plot.protocol == "option" else {},
-            peer=acceptor.url,
-            life=LIFE,
-        )
+        chains = {name: leg.chain for name, leg in self.plot.legs.items()}
+        times = proposer.ladder(self.plot.protocol, chains, LIFE)
+        legs, options = dict(self.plot.legs), {}
+        if self.plot.protocol == "option":
+            options = {"kind": self.plot.kind, "releases": "yes"}
+            quote = await proposer.quote(self.plot.kind, legs, times, self.plot.market)
+            legs["premium"] = replace(legs["premium"], amount=quote.premium.units)
+            self.say(
+                f"at the money, for {quote.hours * 60:.1f} minutes and a volatility of {self.plot.market.vol:.0%}"
+                f", the premium is {quote.premium.units:,} units of {quote.premium.asset.symbol}"
+            )
+        proposal = await proposer.propose(self.plot.protocol, first, legs, options, times, acceptor.url)
         self.say(f"the {first} proposes the deal to the {second}")
         return await self._bounded(lambda: proposer.agreed(proposal.id), "the parties did not agree")
 

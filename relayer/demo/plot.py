@@ -9,10 +9,12 @@ from enum import StrEnum
 from chains.legs import NATIVE
 from htlc.protocols.base import Will
 from htlc.terms import LegTerms
+from options.quoting import Market
 
 COIN = 100_000_000  # satoshis
 ETHER = 10**18  # wei
 TOKEN = 10**6  # units of the test token
+VOLATILITY = 0.6  # per year
 
 
 class Outcome(StrEnum):
@@ -47,13 +49,14 @@ CHAIN_PAIRS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One demo. chains: of the two assets. legs: what is traded."""
+    """One demo. chains: of the two assets. legs: what is traded; the premium is quoted anew from `market`."""
 
     protocol: str
     outcome: Outcome
     kind: str
     chains: tuple[str, str]
     legs: Mapping[str, LegTerms]
+    market: Market
 
     @property
     def roles(self) -> tuple[str, str]:
@@ -86,17 +89,16 @@ def plot(protocol: str, outcome: Outcome, kind: str, pair: str, tokens: Mapping[
     """The demo of a protocol on a pair of chains. The underlying is the first chain's coin, paid in the
     second chain's test token, or its coin where there is none; a put locks the money, pays in coin."""
     first, second = CHAIN_PAIRS[pair]
-    coins = ETHER if first in tokens else COIN // 10
-    underlying = LegTerms(first, NATIVE, coins)
+    unit = ETHER if first in tokens else COIN
+    underlying, money = LegTerms(first, NATIVE, unit // 10), _money(second, tokens, 6000)
+    market = Market(spot=60_000.0 if second in tokens else 60.0, vol=VOLATILITY)
     if protocol == "swap":
-        return Plot(protocol, outcome, kind, (first, second), {"x": underlying, "y": _money(second, tokens, 6000)})
-    premium, strike = _money(second, tokens, 250), _money(second, tokens, 6000)
-    if kind == "put":
-        fee = LegTerms(first, NATIVE, coins // 25)
-        legs = {"collateral": strike, "premium": fee, "strike": underlying}
+        legs = {"x": underlying, "y": money}
+    elif kind == "put":
+        legs = {"collateral": money, "premium": LegTerms(first, NATIVE, unit // 1000), "strike": underlying}
     else:
-        legs = {"collateral": underlying, "premium": premium, "strike": strike}
-    return Plot(protocol, outcome, kind, (first, second), legs)
+        legs = {"collateral": underlying, "premium": _money(second, tokens, 25), "strike": money}
+    return Plot(protocol, outcome, kind, (first, second), legs, market)
 
 
 def _money(chain: str, tokens: Mapping[str, str], units: int) -> LegTerms:

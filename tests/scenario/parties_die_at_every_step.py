@@ -83,7 +83,8 @@ async def _agree(world, pair: str, writer: Party, actors: list[Actor]) -> str:
     legs = plot("option", Outcome.EXERCISED, "call", pair, world.tokens).legs
     small = {name: type(leg)(leg.chain, leg.asset, leg.amount // 20) for name, leg in legs.items()}
     options = {"kind": "call", "releases": "yes"}
-    proposal = await writer.propose("option", "writer", small, options, actors[1].url, LIFE)
+    times = writer.ladder("option", {name: leg.chain for name, leg in small.items()}, LIFE)
+    proposal = await writer.propose("option", "writer", small, options, times, actors[1].url)
     deal = await writer.agreed(proposal.id)
     assert deal is not None
     return deal
