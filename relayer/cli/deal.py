@@ -113,13 +113,17 @@ async def _priced(
     market: tuple[float | None, float | None, float],
 ) -> LegTerms:
     """The premium at its price, in the strike's asset."""
+    from options.errors import OptionsError
     from options.quoting import Market
     from relayer.errors import BadRequest
 
     spot, vol, spread = market
     if spot is None or vol is None:
         raise BadRequest("--premium auto needs --spot and --vol")
-    quote = await party.quote(kind, legs, times, Market(spot, vol), spread)
+    try:
+        quote = await party.quote(kind, legs, times, Market(spot, vol), spread)
+    except OptionsError as error:
+        raise BadRequest(str(error)) from error
     typer.secho(f"premium {quote.premium.units} {quote.premium.asset.symbol}", err=True)
     return replace(legs["strike"], amount=quote.premium.units)
 
