@@ -35,6 +35,7 @@ AMOUNT = 1
 ABSENT, FUNDED, SPENT = 0, 1, 2
 NO_FUNDING, PENDING, CANCELLING, MINED, UNDONE = 0, 1, 2, 3, 4
 EXERCISE, LET_GO, STOP = 1, 2, 4  # bits of what the user wants
+RESTORED = 8  # beside them: the machine was lost, and runs again from the seed and the terms alone
 
 
 class LegAt(NamedTuple):
@@ -97,6 +98,7 @@ class Model:
     outage: int
     will: int = 0  # what the user wants from the start
     whims: int = 0  # what the user may come to want at any time
+    sweeps: bool = True  # a restored party first pays all it holds to itself: nothing forgotten can confirm
     clock_low: bool = True  # the honest party sees its chains' clocks as late as can be, or as early
     last: int = 0
 

@@ -11,11 +11,15 @@ from htlc.explorer.model import (
     ABSENT,
     AMOUNT,
     CANCELLING,
+    EXERCISE,
     FUNDED,
+    LET_GO,
     MINED,
     NO_FUNDING,
     PENDING,
+    RESTORED,
     SPENT,
+    STOP,
     UNDONE,
     Flying,
     LegAt,
@@ -193,22 +197,27 @@ class Moves:
         for bit, i, text in self._signable:
             if state.legs[i].status == FUNDED and not state.held & bit:
                 yield text, _put(state, HELD, state.held | bit)
-        for bit in (1, 2, 4):
+        for bit in (EXERCISE, LET_GO, STOP):
             if self._model.whims & bit and not state.will & bit and not state.closed:
                 yield f"the user wants {will_of(bit)}", _put(state, WILL, state.will | bit)
+        if self._model.whims & RESTORED and not state.will & RESTORED and not state.closed:
+            yield "we are restored", _put(state, WILL, state.will | RESTORED)
 
     # --- the honest party --------------------------------------------------------------------------------
 
     def honest(self, tick: int, state: State) -> Iterator[tuple[str, State]]:
         """What the party makes of the tick: it acts, or is out."""
         planned = self.plan(tick, state) if not state.closed else ()
-        if not planned:
+        sweeping = self._sweeping(state)
+        if not planned and not sweeping:
             yield "", _put(state, OUT, 0) if state.out else state
             return
         if state.out < self._model.outage:
             yield "we are out", _put(state, OUT, state.out + 1)
-        words = []
+        words = ["we sweep our wallet"] if sweeping else []
         after = _put(state, OUT, 0)
+        for i in sweeping:
+            after = _with_flying(after, i, Flying(CANCELLING, self._model.pace_of[i].include))
         while planned:
             vowed = False
             for action in planned:
@@ -217,6 +226,12 @@ class Moves:
                 vowed = vowed or isinstance(action, Swear)
             planned = self.plan(tick, after) if vowed else ()
         yield "; ".join(words), after
+
+    def _sweeping(self, state: State) -> list[int]:
+        """The legs whose forgotten fundings a restored party stops, without knowing of them."""
+        if not (state.will & RESTORED and self._model.sweeps) or state.closed:
+            return []
+        return [i for i, one in enumerate(state.flying) if one.code == PENDING]
 
     def plan(self, tick: int, state: State) -> tuple[Action, ...]:
         """The honest party's plan; remembered, since many worlds look the same to it."""
@@ -233,6 +248,8 @@ class Moves:
 
     def _flight(self, i: int, state: State) -> Flight:
         flying, final = state.flying[i], self._model.pace_of[i].reorg
+        if state.will & RESTORED:
+            return Flight.NONE  # nobody remembers what was sent
         match flying.code:
             case code if code == NO_FUNDING:
                 return Flight.NONE
@@ -266,6 +283,8 @@ class Moves:
 
     def _stance(self, state: State) -> Stance:
         releases = self._model.releases
+        if state.will & RESTORED:
+            return Stance(self._model.role, self._ours, limited=True)
         return Stance(
             role=self._model.role,
             secrets=self._ours,

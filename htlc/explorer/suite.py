@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from htlc.explorer import faults
-from htlc.explorer.model import EXERCISE, LET_GO, STOP, Model, Pace, make_terms
+from htlc.explorer.model import EXERCISE, LET_GO, RESTORED, STOP, Model, Pace, make_terms
 from htlc.explorer.search import Result, explore
 from htlc.protocols.base import DealProtocol, Guards
 from htlc.protocols.option import OPTION
@@ -54,6 +54,7 @@ class Setting:
     will: int = 0
     whims: int = 0
     clock_low: bool = True
+    sweeps: bool = True
     releases: str = "no"
     relax: Callable[[Guards], Guards] | None = None
     shorten: Mapping[str, int] | None = None
@@ -83,6 +84,7 @@ def make_model(protocol: DealProtocol, role: str, setting: Setting) -> Model:
         will=setting.will,
         whims=setting.whims,
         clock_low=setting.clock_low,
+        sweeps=setting.sweeps,
         last=max(times.values()) + quiet,
     )
 
@@ -128,6 +130,9 @@ def _safe() -> Iterator[Question]:
     yield _ask("option, holder who always exercises", OPTION, HOLDER, True, will=EXERCISE)
     yield _ask("option, holder who may", OPTION, HOLDER, True, whims=EXERCISE | STOP)
     window = faults.OptionWindow()
+    for role in (INITIATOR, PARTICIPANT):
+        yield _ask(f"swap, {role}, restored at any time", SWAP, role, True, whims=RESTORED)
+    yield _ask("option, holder, restored at any time", OPTION, HOLDER, True, whims=EXERCISE | RESTORED)
     yield _ask("option, holder, only the safe window", window, HOLDER, True, will=EXERCISE, outage=3)
 
 
@@ -160,6 +165,8 @@ def _planted() -> Iterator[Question]:
         (faults.ClosesInFlight(), PARTICIPANT),
     ):
         yield _ask(f"fault: {type(swap).__doc__}", swap, role, False, slack=2)
+    forgets: dict[str, Any] = {"whims": RESTORED, "sweeps": False}
+    yield _ask("fault: A restored party does not sweep its wallet.", SWAP, PARTICIPANT, False, **forgets)
     yield _ask(_doc(faults.OptionRevealsLate), faults.OptionRevealsLate(), WRITER, False)
     yield _ask(_doc(faults.OptionRevealsShallow), faults.OptionRevealsShallow(), WRITER, False)
     yield _ask(_doc(faults.ActivatesWithoutStrike), faults.ActivatesWithoutStrike(), WRITER, False)
@@ -179,6 +186,7 @@ def _large() -> Iterator[Question]:
     yes: dict[str, Any] = {"releases": "yes", "large": True}
     yield _ask("option, holder who may, with releases", OPTION, HOLDER, True, whims=EXERCISE | LET_GO, **yes)
     yield _ask("option, writer, with releases", OPTION, WRITER, True, **yes)
+    yield _ask("option, writer, restored at any time", OPTION, WRITER, True, whims=RESTORED, large=True)
     yield _ask("option, writer who may let go", OPTION, WRITER, True, whims=LET_GO, **yes)
     yield _ask("option, holder who may do anything", OPTION, HOLDER, True, whims=EXERCISE | LET_GO | STOP, **yes)
     slow = Pace(2, 2, 2, 2)
