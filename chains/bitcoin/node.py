@@ -12,16 +12,18 @@ from chains.bitcoin.encoding import outpoint, outpoint_text
 from chains.bitcoin.params import COINBASE_MATURITY
 from chains.bitcoin.rpc import (
     ALREADY_IN_CHAIN,
+    DESERIALIZATION_ERROR,
     INVALID_ADDRESS_OR_KEY,
     METHOD_NOT_FOUND,
     MISC_ERROR,
+    NOT_AVAILABLE,
     VERIFY_ERROR,
     VERIFY_REJECTED,
     Rpc,
     price,
     satoshi,
 )
-from chains.errors import ChainUnavailable, Rejected, RpcError
+from chains.errors import ChainUnavailable, Rejected, RpcError, UnsupportedChain
 from chains.port import Tip
 
 CHUNK: Final = 100  # calls in one request, where the answers are small
@@ -77,8 +79,17 @@ class Node:
         return found
 
     async def blocks(self, hashes: Sequence[str]) -> list[bytes]:
-        """Raw blocks, at most BLOCKS of them."""
-        return [bytes.fromhex(text) for text in await self.rpc.all([("getblock", (one, 0)) for one in hashes])]
+        """Raw blocks, at most BLOCKS of them. Raises UnsupportedChain where the node has them no more."""
+        try:
+            found = await self.rpc.all([("getblock", (one, 0)) for one in hashes])
+        except RpcError as error:
+            if error.code != NOT_AVAILABLE:
+                raise
+            raise UnsupportedChain(
+                self._chain,
+                f"a block that open deals need can't be had: {error.message}; use a node that keeps it",
+            ) from error
+        return [bytes.fromhex(text) for text in found]
 
     # --- coins
 
@@ -172,7 +183,7 @@ class Node:
         except RpcError as error:
             if error.code == ALREADY_IN_CHAIN:
                 return
-            if error.code in (VERIFY_ERROR, VERIFY_REJECTED, INVALID_ADDRESS_OR_KEY, -22):
+            if error.code in (VERIFY_ERROR, VERIFY_REJECTED, DESERIALIZATION_ERROR):
                 raise Rejected(self._chain, txid, error.message) from error
             raise
 

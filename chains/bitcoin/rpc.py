@@ -24,8 +24,10 @@ from chains.bitcoin.settings import UtxoSettings
 from chains.errors import ChainUnavailable, RpcError
 
 # src/rpc/protocol.h
+NOT_AVAILABLE: Final = -1  # of getblock: pruned, or not downloaded
 INVALID_ADDRESS_OR_KEY: Final = -5
 MISC_ERROR: Final = -8  # also "scan already in progress"
+DESERIALIZATION_ERROR: Final = -22
 VERIFY_ERROR: Final = -25
 VERIFY_REJECTED: Final = -26
 ALREADY_IN_CHAIN: Final = -27

@@ -340,6 +340,21 @@ async def test_rules_must_bind(bitcoind_factory: BitcoindFactory) -> None:
             pass
 
 
+async def test_pruned_blocks_are_said_to_be_missing(bitcoind_factory: BitcoindFactory) -> None:
+    node = await bitcoind_factory("bitcoin", extra=["prune=1", "fastprune=1"])
+    for _ in range(6):
+        await node.mine(100, to="bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
+    pruned = await node.rpc("pruneblockchain", 400)
+    assert pruned > 100
+    async with world(node) as here:
+        payer, payee = await here.party(), await here.party()
+        leg = await here.swap(payer, payee)
+        assert (await here.facts(leg)).full is None
+        await here.chain.watch(leg, pruned - 5)
+        with pytest.raises(UnsupportedChain, match="pruned"):
+            await here.chain.look()
+
+
 # --- time
 
 

@@ -223,3 +223,23 @@ def test_litecoin_s_extension_block_is_stepped_over() -> None:
     assert (first.amount, first.maturity) == (0, 100)
     assert (second.amount, second.maturity) == (9, 6)
     assert second.outpoint[:32] == double_sha256(b"\x02\0\0\0" + body + bytes(4))
+
+
+def test_the_first_block_of_bitcoin() -> None:
+    """Nothing in it is of our making: version 1, no witness, an output to a bare key."""
+    key = (
+        "04678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb6"
+        "49f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5f"
+    )
+    text = b"The Times 03/Jan/2009 Chancellor on brink of second bailout for banks"
+    script = b"\x41" + bytes.fromhex(key) + b"\xac"
+    merkle = bytes.fromhex("4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b")[::-1]
+    header = (1).to_bytes(4, "little") + bytes(32) + merkle + bytes.fromhex("29ab5f49ffff001d1dac2b7c")
+    coinbase = var_bytes(bytes.fromhex("04ffff001d0104") + var_bytes(text))
+    raw = header + b"\x01" + b"\x01\0\0\0\x01" + bytes(32) + b"\xff" * 4 + coinbase + b"\xff" * 4
+    raw += b"\x01" + (50 * COIN).to_bytes(8, "little") + var_bytes(script) + bytes(4)
+    facts = read_block(raw, 0, {script}, set())
+    (receipt,) = facts.receipts
+    assert facts.hash == NETWORKS["bitcoin", "mainnet"].genesis
+    assert receipt.outpoint == merkle + bytes(4)
+    assert (receipt.amount, receipt.maturity) == (50 * COIN, 100)
