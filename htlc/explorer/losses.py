@@ -7,11 +7,16 @@ from htlc.explorer.model import EXERCISE, FUNDED, SPENT, Model, State
 
 def loss(model: Model, state: State) -> str | None:
     """Why the honest party lost money, or None."""
-    taken = {
+    paths = taken(model, state)
+    return _SWAP[model.role](paths) if "x" in paths else _OPTION[model.role](model, state, paths)
+
+
+def taken(model: Model, state: State) -> dict[str, str]:
+    """The path by which each leg was spent, "" where it was not."""
+    return {
         name: model.paths[i][leg.path].name if leg.status == SPENT else ""
         for i, (name, leg) in enumerate(zip(model.names, state.legs, strict=True))
     }
-    return _SWAP[model.role](taken) if "x" in taken else _OPTION[model.role](model, state, taken)
 
 
 def decided(model: Model, state: State) -> bool:

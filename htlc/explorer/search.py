@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from htlc.explorer.losses import decided, loss, stuck
+from htlc.explorer.losses import decided, loss, stuck, taken
 from htlc.explorer.model import Model, State
 from htlc.explorer.moves import Moves
 
@@ -21,10 +21,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """states: distinct (tick, state) pairs visited. finding: the first loss, None if there is none."""
+    """states: distinct (tick, state) pairs visited. finding: the first loss, None if there is none. ends: how
+    each leg was spent ("" where it was not), for every end that was seen."""
 
     states: int
     finding: Finding | None
+    ends: frozenset[tuple[str, ...]] = frozenset()
 
 
 def explore(model: Model) -> Result:
@@ -32,15 +34,17 @@ def explore(model: Model) -> Result:
     moves = Moves(model)
     layers: list[dict[State, State]] = [{model.start(): model.start()}]
     states = 1
+    seen: set[tuple[str, ...]] = set()
     for tick in range(model.last + 1):
         layers.append(moves.after(tick, layers[-1]))
         states += len(layers[-1])
         ends = [one for one in layers[-1] if tick == model.last or decided(model, one)]
+        seen.update(tuple(taken(model, end).values()) for end in ends)
         found = _first(model, ends, loss) or (_first(model, ends, stuck) if tick == model.last else None)
         if found is not None:
-            return Result(states, Finding(found[0], _course(moves, layers, found[1])))
+            return Result(states, Finding(found[0], _course(moves, layers, found[1])), frozenset(seen))
         layers.append({one: how for one, how in layers.pop().items() if not (one.closed and decided(model, one))})
-    return Result(states, None)
+    return Result(states, None, frozenset(seen))
 
 
 def _first(

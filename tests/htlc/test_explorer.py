@@ -22,6 +22,20 @@ def test_enough_is_relaxed_and_planted_to_mean_something() -> None:
     assert sum(question.name.startswith("fault") for question in SMALL) >= 15
 
 
+@pytest.mark.parametrize(("name", "ends"), [
+    ("swap, initiator, late clocks", {("claim", "claim"), ("refund", "refund"), ("refund", "claim")}),
+    ("swap, participant, late clocks", {("claim", "claim"), ("refund", "refund"), ("claim", "refund")}),
+    ("option, writer", {("exercise", "activate", "exercise"), ("refund", "activate", "refund"),
+                        ("refund", "refund", "refund"), ("refund", "", "")}),
+    ("option, holder who may", {("exercise", "activate", "exercise"), ("refund", "activate", "refund"),
+                                ("refund", "refund", "refund"), ("exercise", "activate", "")}),
+])  # fmt: skip
+def test_every_end_is_really_reached(name, ends) -> None:
+    """A world in which nothing happens would be safe too."""
+    found = answer(next(question for question in SMALL if question.name == name))
+    assert ends <= found.result.ends
+
+
 def test_a_loss_comes_with_its_course() -> None:
     question = next(q for q in SMALL if q.name == "swap: Tx a tick early")
     found = answer(question)
