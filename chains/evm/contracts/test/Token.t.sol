@@ -6,6 +6,7 @@ import {Kit, Leg, Terms, Vm} from "./Kit.sol";
 import {
     FalseToken,
     FeeToken,
+    GrowingToken,
     HookedToken,
     Ledger,
     LyingToken,
@@ -54,6 +55,11 @@ contract TokenTest is Kit {
 
     function test_a_token_that_moves_nothing_is_refused() external {
         LyingToken token = new LyingToken();
+        _refused(address(token), _funded(token));
+    }
+
+    function test_a_token_of_which_more_is_there_afterwards_is_refused() external {
+        GrowingToken token = new GrowingToken();
         _refused(address(token), _funded(token));
     }
 

@@ -50,6 +50,15 @@ contract LyingToken is Ledger {
     }
 }
 
+/// @dev Pays interest to whoever sends: more is there after a transfer than before.
+contract GrowingToken is Ledger {
+    function transfer(address to, uint256 value) external returns (bool) {
+        _move(to, value);
+        balanceOf[msg.sender] += 2 * value;
+        return true;
+    }
+}
+
 contract RevertingToken is Ledger {
     function transfer(address, uint256) external pure {
         revert("paused");
