@@ -48,7 +48,7 @@ class UtxoSettings(_Strict):
     timing: TimingSettings = TimingSettings()
     timeout: float = Field(default=30, gt=0, description="seconds for one call")
     scan_timeout: float = Field(default=1800, gt=0, description="seconds for the scan of the UTXO set at start")
-    patience: float = Field(default=20, ge=0, description="seconds of retries before the node counts as gone")
+    patience: float = Field(default=5, ge=0, description="seconds of retries before the node counts as gone")
     poll: float | None = Field(default=None, gt=0, description="seconds between two looks while waiting")
     fallback_economical: Price | None = Field(default=None, description="sat/kvB while there is no estimate")
     fallback_urgent: Price | None = Field(default=None, description="sat/kvB while there is no estimate")
