@@ -7,7 +7,7 @@ one party. Everything it returns is a value: no call changes what stands on a ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -240,7 +240,9 @@ class Chain(Protocol):
     timing: Timing
     ordered: bool  # transactions of an account are mined in nonce order: a gap blocks what follows
     price_unit: str  # "sat/kvB", "wei"
+    price_step: int  # a replacement's price is at least so much above the last one's
     size_unit: str  # "vbytes", "gas"
+    usual_size: int  # of a funding or a spend, roughly
 
     # legs; pure
     def check(self, leg: Leg) -> None:
@@ -251,6 +253,14 @@ class Chain(Protocol):
 
     def asset(self, text: str) -> str:
         """The canonical form of an asset's name. Raises BadAsset."""
+        ...
+
+    async def decimals(self, asset: str) -> int:
+        """Decimals of an asset's smallest unit. Raises BadAsset, ChainUnavailable."""
+        ...
+
+    def fee(self, size: int, price: int) -> int:
+        """Native units that a transaction of `size` costs at `price`, rounded up."""
         ...
 
     def claim_cost(self, leg: Leg, path: str, price: int) -> int:
@@ -303,7 +313,7 @@ class Family(Protocol):
 
     name: str
 
-    def make(self, name: str, settings: Mapping[str, Any]) -> Chain:
-        """A chain, not yet open, from its section of the configuration. Raises pydantic's ValidationError on
-        unknown or bad keys."""
+    def make(self, name: str, settings: Mapping[str, Any], clock: Callable[[], float] = ...) -> Chain:
+        """A chain, not yet open, from its section of the configuration. `clock` (UNIX seconds; the machine's if
+        left out) tells stale tips. Raises pydantic's ValidationError on unknown or bad keys."""
         ...

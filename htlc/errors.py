@@ -100,3 +100,12 @@ class PeerUnavailable(StrikelockError):
     peer: str
     reason: str
     template = "the counterparty at {peer} can't be reached ({reason})"
+
+
+@dataclass(eq=False)
+class MalformedLeg(StrikelockError):
+    """A leg file with a field that is missing, unknown or of the wrong shape."""
+
+    field: str
+    reason: str
+    template = "leg refused: {field}: {reason}"

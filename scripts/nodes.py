@@ -6,6 +6,7 @@ A program on PATH, or one named by an environment variable (STRIKELOCK_BITCOIND 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,10 @@ from pathlib import Path
 import debian
 from steps import Failure, Stamp, Task, fingerprint, say
 
-LAYOUT = "1"  # raise it when the folders or wrappers below change
+# The binaries that package.json names; Debian's node is too old to be offered them as optional packages.
+PINNED_MACHINE = platform.system() == "Linux" and platform.machine() == "x86_64"
+
+LAYOUT = "2"  # raise it when the folders or wrappers below change
 
 # The loader and C library of the package's own release: it runs on a machine with an older one.
 OWN_LOADER = """#!/bin/sh
@@ -37,7 +41,7 @@ def bring_all(root: Path) -> dict[str, str]:
             folder = root / ".nodes" / name
             mark = Stamp(folder / "stamp")
             key = fingerprint(LAYOUT, name, str(folder))
-            if _provided(name) or mark.fresh(key):
+            if provided(name) or mark.fresh(key):
                 continue
             say(f"[nodes] {name}: unpacking into .nodes/{name}")
             try:
@@ -45,17 +49,22 @@ def bring_all(root: Path) -> dict[str, str]:
                 bring(step, releases, root / ".nodes")
             except Failure as failure:
                 (root / ".nodes" / "bin" / name).unlink(missing_ok=True)
-                missing[name] = f"{failure}; put it on PATH or set STRIKELOCK_{name.upper()}"
+                missing[name] = str(failure)
             else:
                 mark.write(key)
     return missing
 
 
-def _provided(name: str) -> bool:
+def provided(name: str) -> bool:
     """Whether the machine or the configuration provides the program."""
     if name == "postgres" and list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         return True
-    return f"STRIKELOCK_{name.upper()}" in os.environ or shutil.which(name) is not None
+    return variable(name) in os.environ or shutil.which(name) is not None
+
+
+def variable(name: str) -> str:
+    """The environment variable that names a program."""
+    return f"STRIKELOCK_{name.upper()}"
 
 
 def bring_bitcoind(step: Task, releases: debian.Releases, into: Path) -> None:
@@ -96,8 +105,9 @@ def bring_postgres(step: Task, releases: debian.Releases, into: Path) -> None:
 def wrap(into: Path, name: str, program: str, loader: Path | None = None) -> None:
     """Write the script .nodes/bin/PROGRAM that runs `program` with the libraries unpacked beside it."""
     folder = into / name
-    holders = sorted({path.parent.relative_to(folder) for path in folder.glob("**/lib*.so*")})
-    path = ":".join(f"$here/{holder}" for holder in holders if "postgresql" not in str(holder))
+    found = {path.parent.relative_to(folder) for path in folder.glob("**/lib/*-linux-gnu*/lib*.so*")}
+    holders = sorted(holder for holder in found if "share" not in holder.parts)
+    path = ":".join(f"$here/{holder}" for holder in holders)
     template = OWN_LOADER if loader else SYSTEM_LOADER
     text = template.format(
         name=name, program=program, path=path, loader=loader.relative_to(folder) if loader else ""

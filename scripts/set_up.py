@@ -31,13 +31,15 @@ def main() -> int:
         uv = get_uv()
         create_environment(uv)
         install_project(uv)
-        install_npm_tools()
+        no_anvil = install_npm_tools()
     except Failure as failure:
         say(f"set-up stopped: {failure}")
         return 1
     missing = nodes.bring_all(ROOT)
+    if no_anvil and not nodes.provided("anvil"):
+        missing["anvil"] = no_anvil
     for name, reason in missing.items():
-        say(f"missing node: {name}: {reason}")
+        say(f"missing node: {name}: {reason}; put it on PATH or set {nodes.variable(name)}")
     say(f"set-up done in {time.monotonic() - started:.1f} s: .venv/bin/strikelock")
     return 0
 
@@ -154,17 +156,21 @@ def _headers() -> dict[str, str]:
     return {"C_INCLUDE_PATH": ":".join(path for path in paths if path)}
 
 
-def install_npm_tools() -> None:
-    """Install anvil, forge and solc from npm as the lock file pins them."""
+def install_npm_tools() -> str | None:
+    """Install anvil, forge and solc from npm as the lock file pins them; returns why anvil can't be had."""
+    binary = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
     key = fingerprint(ROOT / "package.json", ROOT / "package-lock.json")
     mark = stamp("npm")
-    if mark.fresh(key) and (ROOT / "node_modules" / "solc").exists():
-        return
-    say("[npm] installing anvil, forge and solc")
-    # Not `npm ci`: it demands the binaries of every other platform in the lock, and not every registry has them.
-    # Install scripts stay off: they only copy binaries about.
-    task("npm").run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress", cwd=ROOT)
-    mark.write(key)
+    if not (mark.fresh(key) and binary.exists()):
+        say("[npm] installing anvil, forge and solc")
+        # Install scripts stay off: none is needed. --force lets a machine without a pinned build have solc.
+        force = () if nodes.PINNED_MACHINE else ("--force",)
+        try:
+            task("npm").run("npm", "ci", "--ignore-scripts", "--no-progress", *force, cwd=ROOT)
+        except Failure as failure:
+            return str(failure)
+        mark.write(key)
+    return None if nodes.PINNED_MACHINE else "npm has a pinned build for Linux on x86-64 only"
 
 
 if __name__ == "__main__":

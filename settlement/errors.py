@@ -83,3 +83,188 @@ class NonceReused(TermsError):
 
     value: str
     template = "nonce {value} was used before"
+
+
+@dataclass(eq=False)
+class WrongChain(TermsError):
+    """A chain of the terms that is not ours of that name: another network, or another contract."""
+
+    chain: str
+    ours: str
+    theirs: str
+    template = "chain {chain} is {theirs} in the terms and {ours} here"
+
+
+@dataclass(eq=False)
+class KeyReused(TermsError):
+    """One key for both parties: a leg would pay one of them by the other's path."""
+
+    value: str
+    template = "key {value} is named for both parties"
+
+
+@dataclass(eq=False)
+class TermsMismatch(TermsError):
+    """The counterparty's terms are not those that were proposed."""
+
+    field: str
+    expected: str
+    found: str
+    template = "the terms differ: {field} is {found}, it was proposed as {expected}"
+
+
+@dataclass(eq=False)
+class WrongParty(TermsError):
+    """An identity in the terms that is not the one it should be."""
+
+    role: str
+    expected: str
+    found: str
+    template = "the {role} is {found} in the terms instead of {expected}"
+
+
+# --- messages --------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class MessageError(StrikelockError):
+    """A message that we don't act on. Callers that refuse whatever the reason catch this."""
+
+
+@dataclass(eq=False)
+class MalformedMessage(MessageError):
+    """Not a message of ours: no canonical JSON, a field that is missing, unknown or of the wrong shape."""
+
+    field: str
+    reason: str
+    template = "message refused: {field}: {reason}"
+
+
+@dataclass(eq=False)
+class OversizedMessage(MessageError):
+    """A message longer than we read."""
+
+    size: int
+    limit: int
+    template = "message refused: it has {size} bytes, at most {limit} are read"
+
+
+@dataclass(eq=False)
+class UnsupportedMessage(MessageError):
+    """A version or type of message that we don't know."""
+
+    version: int
+    kind: str
+    template = "message refused: there is no {kind!r} of version {version} here"
+
+
+@dataclass(eq=False)
+class UnsignedMessage(MessageError):
+    """A message without a signature."""
+
+    template = "message refused: it is not signed"
+
+
+@dataclass(eq=False)
+class WrongSignature(MessageError):
+    """A signature that is not the sender's over this message."""
+
+    sender: str
+    template = "message refused: the signature is not that of {sender}"
+
+
+@dataclass(eq=False)
+class NotForUs(MessageError):
+    """A message to somebody else."""
+
+    recipient: str
+    template = "message refused: it is for {recipient}"
+
+
+@dataclass(eq=False)
+class OwnIdentity(MessageError):
+    """A message from ourselves, or a deal with ourselves."""
+
+    identity: str
+    template = "{identity} is this party itself: a deal takes two"
+
+
+@dataclass(eq=False)
+class UnexpectedSender(MessageError):
+    """A message about an exchange that the sender has no part in, or an answer from somebody else."""
+
+    sender: str
+    template = "message refused: {sender} has no part in this"
+
+
+@dataclass(eq=False)
+class UnexpectedMessage(MessageError):
+    """A message that does not fit where the exchange stands."""
+
+    kind: str
+    state: str
+    template = "message refused: there is nothing to do with {kind} while the proposal is {state}"
+
+
+# --- the exchange ----------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class ProposalExpired(StrikelockError):
+    """A proposal whose time has run out."""
+
+    until: int
+    now: int
+    template = "the proposal was good until {until}, it is {now}"
+
+
+@dataclass(eq=False)
+class BadValidity(StrikelockError):
+    """A proposal that claims to be good for longer than we keep one."""
+
+    until: int
+    limit: int
+    template = "the proposal wants to be good until {until}, the limit is {limit}"
+
+
+@dataclass(eq=False)
+class AlreadyAnswered(StrikelockError):
+    """A replay with other contents: the proposal was answered before, and differently."""
+
+    proposal: str
+    state: str
+    template = "proposal {proposal} is {state} already"
+
+
+@dataclass(eq=False)
+class TooManyProposals(StrikelockError):
+    """More proposals wait for our user's decision than we keep."""
+
+    limit: int
+    template = "{limit} proposals are waiting for a decision already: try again later"
+
+
+@dataclass(eq=False)
+class DeclinedByUser(StrikelockError):
+    """Our user does not want the deal."""
+
+    template = "the other party does not want this deal"
+
+
+@dataclass(eq=False)
+class BadConsent(StrikelockError):
+    """A release signature that is not good for the leg as it stands now."""
+
+    leg: str
+    path: str
+    template = "the release signature for path {path} of leg {leg} is not good for what stands there now"
+
+
+@dataclass(eq=False)
+class RefusedByPeer(StrikelockError):
+    """The counterparty refused, for a reason it gave. code: the name of its error."""
+
+    peer: str
+    code: str
+    reason: str
+    template = "{peer} refused ({code}): {reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,7 @@ class Client:
     """A connection that survives its node's restarts.
 
     `call` gives the result of a request. A transport failure or a passing error is tried again with growing,
-    jittered pauses until `patience` seconds have gone by; then it raises ChainUnavailable. `losses` counts the
-    connections lost so far: whoever subscribed on one must do so again on the next.
+    jittered pauses until `patience` seconds have gone by; then it raises ChainUnavailable.
     """
 
     def __init__(self, name: str, url: str, timeout: float, patience: float) -> None:
@@ -35,7 +35,6 @@ class Client:
         self.url = url
         self.timeout = timeout
         self.patience = patience
-        self.losses = 0
         self.w3: AsyncWeb3[Any] | None = None
         self._transport: Transport | None = None
 
@@ -50,13 +49,9 @@ class Client:
         if transport is not None:
             await transport.disconnect()
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
-        """Have `on_event` called when a block comes. One try; False where that can't be had."""
-        try:
-            return self._transport is not None and await self._transport.subscribe(on_event)
-        except TransportFailed:
-            self.losses += 1
-            return False
+    def on_block(self, announced: Callable[[], None]) -> bool:
+        """Have `announced` called when the node announces a block; False where it can't (HTTP)."""
+        return self._transport is not None and self._transport.on_block(announced)
 
     async def call(self, method: str, *params: Any) -> Any:
         """The result of one request. Raises RpcError (Reverted for a simulation), ChainUnavailable."""
@@ -78,7 +73,6 @@ class Client:
         try:
             answer: Any = await self._transport.make_request(method, list(params))  # type: ignore[arg-type]
         except TransportFailed as failure:
-            self.losses += 1
             return str(failure), None
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
             return "the answer is not JSON-RPC", None
@@ -115,7 +109,12 @@ def _from_hex(data: Any) -> bytes | None:
 
 
 def _load_web3() -> None:
+    """A library below web3 raises Python's recursion limit a hundredfold. It is put back: with that limit, 64 kB
+    of brackets from a stranger overflow the C stack in the JSON parser and end the process."""
+    limit = sys.getrecursionlimit()
     import web3  # noqa: F401
+
+    sys.setrecursionlimit(limit)
 
 
 def _make_transport(url: str, timeout: float) -> tuple[Transport, AsyncWeb3[Any]]:

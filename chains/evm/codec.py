@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from Crypto.Hash import keccak
@@ -13,6 +14,7 @@ from chains.legs import NATIVE
 
 WORD = 32
 ZERO_ADDRESS = "0x" + "00" * 20
+KEPT = 4096  # addresses remembered with their checksums, each of which is a hash
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -28,6 +30,7 @@ def checksum_address(raw: bytes) -> str:
     return "0x" + "".join(d.upper() if int(mark, 16) > 7 else d for d, mark in zip(digits, marks, strict=False))
 
 
+@lru_cache(KEPT)
 def address_bytes(text: str) -> bytes:
     """The 20 bytes of an address. All one case is taken as is, mixed case must keep EIP-55. Raises BadKey."""
     if not _ADDRESS.fullmatch(text):

@@ -21,6 +21,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from chains.evm.errors import TransportFailed
 
 HEARTBEAT = 15.0  # seconds between pings; a peer that does not answer within half of it is gone
+CLOSING = 1.0  # seconds for a farewell to a connection that is given up
 MAX_MESSAGE = 64 * 2**20  # bytes; a block's logs fit with room to spare
 
 
@@ -29,8 +30,9 @@ class Transport(Protocol):
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse: ...
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
-        """Call back whenever the node announces a block. False where this transport can't."""
+    def on_block(self, announced: Callable[[], None]) -> bool:
+        """Have `announced` called when the node announces a block, and when a connection ends. False where this
+        transport can't; it is a hint in any case, never the only way to learn of a block."""
         ...
 
     async def disconnect(self) -> None: ...
@@ -53,7 +55,7 @@ class HttpTransport(AsyncHTTPProvider):
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise TransportFailed(_words(error)) from error
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
+    def on_block(self, announced: Callable[[], None]) -> bool:
         return False
 
     async def disconnect(self) -> None:
@@ -72,13 +74,14 @@ class SocketTransport(AsyncJSONBaseProvider):
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._listener: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[RPCResponse]] = {}
-        self._on_event: Callable[[], None] = lambda: None
+        self._announced: Callable[[], None] = lambda: None
         self._connecting = asyncio.Lock()
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         request = self.form_request(method, params)
         number = int(str(request["id"]))
         answer: asyncio.Future[RPCResponse] = asyncio.get_running_loop().create_future()
+        socket = None
         try:
             async with asyncio.timeout(self.timeout):
                 socket = await self._connected()
@@ -86,22 +89,20 @@ class SocketTransport(AsyncJSONBaseProvider):
                 await socket.send_bytes(self.encode_rpc_dict(request))
                 return await answer
         except TimeoutError as error:
-            await self._drop()
+            await self._drop(socket)
             raise TransportFailed(f"no answer within {self.timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            await self._drop()
+            await self._drop(socket)
             raise TransportFailed(_words(error)) from error
         finally:
             self._waiting.pop(number, None)
 
-    async def subscribe(self, on_event: Callable[[], None]) -> bool:
-        """Subscribe to new heads on the connection that stands now; a later one needs a new subscription."""
-        self._on_event = on_event
-        answer = await self.make_request(RPCEndpoint("eth_subscribe"), ["newHeads"])
-        return "error" not in answer
+    def on_block(self, announced: Callable[[], None]) -> bool:
+        self._announced = announced
+        return True
 
     async def disconnect(self) -> None:
-        await self._drop()
+        await self._drop(self._socket)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -115,6 +116,8 @@ class SocketTransport(AsyncJSONBaseProvider):
                     self.url, heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE
                 )
                 self._listener = asyncio.create_task(self._read(self._socket))
+                request = self.form_request(RPCEndpoint("eth_subscribe"), ["newHeads"])
+                await self._socket.send_bytes(self.encode_rpc_dict(request))  # its answer is of no interest
             return self._socket
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -129,13 +132,13 @@ class SocketTransport(AsyncJSONBaseProvider):
             if self._socket is socket:
                 self._socket = None
                 self._fail(reason)
-            self._on_event()  # whoever waits for a block finds out by asking
+            self._announced()  # whoever waits for a block finds out by asking
 
     def _take(self, message: Any) -> None:
         if not isinstance(message, dict):
             return
         if message.get("method") == "eth_subscription":
-            self._on_event()
+            self._announced()
             return
         future = self._waiting.get(message.get("id", -1))
         if future is not None and not future.done():
@@ -146,19 +149,26 @@ class SocketTransport(AsyncJSONBaseProvider):
             if not future.done():
                 future.set_exception(aiohttp.ClientConnectionError(reason))
 
-    async def _drop(self) -> None:
-        socket, self._socket = self._socket, None
-        reader, self._listener = self._reader, None
+    async def _drop(self, socket: aiohttp.ClientWebSocketResponse | None) -> None:
+        """Give up this connection, unless a newer one has taken its place."""
+        if socket is None or socket is not self._socket:
+            return
+        self._socket = None
+        listener, self._listener = self._listener, None
         self._fail("the connection was dropped")
-        if listener is not None and listener is not asyncio.current_task():
+        if listener is not None:
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listener
-        if socket is not None:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await socket.close()
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await socket.close()
 
 
 def _words(error: BaseException) -> str:
+    """What went wrong. Never the URL, which may have a key in it."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP status {error.status}: {error.message}"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the URL is not valid"
     return str(error) or type(error).__name__

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import coincurve
 
-from chains.errors import BadAmount, BadHash, BadKey, BadPolicy, BadTime, StrikelockError
+from chains.errors import BadAmount, BadKey, BadPolicy, BadTime, StrikelockError
 from chains.evm.codec import (
+    WORD,
     address_bytes,
     array,
     asset_bytes,
@@ -25,22 +27,26 @@ from chains.evm.codec import (
     word,
     words,
 )
-from chains.legs import PREIMAGE_BYTES, Leg, Path
+from chains.legs import MAX_HASHES, PREIMAGE_BYTES, Leg, Path, check_hash
 
 # keccak256 of the init code in `contracts/src/VaultCode.sol`, which is the same for every vault
-VAULT_CODE_HASH = bytes.fromhex("d71b1a29eeb1eff22c0eaece2d8e698d9a0befade4aa5e5a4c0574149f52610c")
+VAULT_CODE_HASH = bytes.fromhex("102a6e619f10ab957281d6b520487daa04b1e771519eeef21dca531f617d327e")
 
 MAX_AMOUNT = 2**256 - 1
 MAX_AFTER = 2**64 - 1
-MAX_SIGNERS = 2**24 - 1
+MAX_SIGNERS = 2**8 - 1
+MAX_PATHS = 2**16
 LAST_PRECOMPILE = 0xFFFF  # today's end at 0x11 and 0x100; the rest is left for tomorrow's
+
+KEPT = 4096  # addresses and terms remembered: a leg's are asked for at every look
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SIGNATURE_BYTES = 65  # r, s, v
 
 _SPEND = selector("spend(address,uint256,bytes32[])")
-_SPEND_TWO_WORDS = selector("spend(address,uint256,bytes32,bytes32)")
-_SPEND_MANY = selector("spendMany(address,uint256,(uint256,bytes32[])[])")
+_SPEND_COIN = selector("spendCoin(uint256,bytes32,bytes32)")
+_SPEND_ERC20 = selector("spendErc20(address,uint256,bytes32,bytes32)")
+_SPEND_MANY = selector("spendMany(address,uint256,uint256[])")
 _BALANCES = selector("balances(address[],address)")
 _TRANSFER = selector("transfer(address,uint256)")
 
@@ -48,11 +54,6 @@ _DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chain
 _DOMAIN_NAME = keccak256(b"Strikelock Vaults")
 _DOMAIN_VERSION = keccak256(b"1")
 _CONSENT_TYPE = keccak256(b"Consent(bytes32 terms,uint256 path)")
-
-# `Spent` with no, one and two preimages; a filter takes them as alternatives of the first topic
-SPENT_TOPICS = tuple(
-    "0x" + keccak256(f"Spent(address,uint256,uint256{',bytes32' * count})".encode()).hex() for count in range(3)
-)
 
 
 @dataclass(eq=False)
@@ -105,16 +106,13 @@ def check_leg(leg: Leg, factory: str) -> None:
     asset = asset_bytes(leg.asset)
     if leg.asset.startswith("0x") and int.from_bytes(asset, "big") <= LAST_PRECOMPILE:
         raise BadKey(leg.asset, "no token can stand at this address")
-    seen: set[bytes] = set()
     for path in leg.paths:
         _check_recipient(path.to, address_bytes(factory), asset)
         if len(set(path.signers)) != len(path.signers):
             raise BadPolicy(f"path {path.name!r} names a signer twice")
         if any(not any(address_bytes(signer)) for signer in path.signers):
             raise BadPolicy(f"path {path.name!r} wants a signature of the zero address, which nobody can give")
-        if leaf(path, 0) in seen:
-            raise BadPolicy(f"path {path.name!r} occurs twice")
-        seen.add(leaf(path, 0))
+    terms_hash(leg, 0)  # whatever does not fit a path's word
 
 
 def _check_recipient(to: str, factory: bytes, asset: bytes) -> None:
@@ -127,24 +125,26 @@ def _check_recipient(to: str, factory: bytes, asset: bytes) -> None:
         raise BadKey(to, "the token itself would keep the money")
 
 
-def path_word(path: Path) -> bytes:
-    """The path in one word: signers (24 bits), hashes (8), not before (64), recipient (160). Raises a LegError."""
+def path_word(leg: Leg, index: int) -> bytes:
+    """A path in a word, from the high bits: index (16), signers (8), hashes (8), not before (64), recipient (160).
+    Raises a LegError."""
+    path = leg.paths[index]
     after = path.after or 0
     if not 0 <= after <= MAX_AFTER:
         raise BadTime(path.name, after)
-    if len(path.signers) > MAX_SIGNERS or len(path.hashes) > 2:
-        raise BadPolicy(f"path {path.name!r} asks for too much")
-    counts = len(path.signers).to_bytes(3, "big") + len(path.hashes).to_bytes(1, "big")
+    if index >= MAX_PATHS or len(path.signers) > MAX_SIGNERS or len(path.hashes) > MAX_HASHES:
+        raise BadPolicy(f"path {path.name!r} has too many hashes or signers, or too many paths stand before it")
+    counts = index.to_bytes(2, "big") + bytes([len(path.signers), len(path.hashes)])
     return counts + after.to_bytes(8, "big") + address_bytes(path.to)
 
 
-def leaf(path: Path, chain_id: int) -> bytes:
-    """keccak256(chain id . path word . hashes.. . signers..)."""
+def leaf(leg: Leg, index: int, chain_id: int) -> bytes:
+    """keccak256(chain id . path word . hashes.. . signers..) of one path."""
+    path = leg.paths[index]
     for value in path.hashes:
-        if len(value) != PREIMAGE_BYTES:
-            raise BadHash(value.hex(), f"it has {len(value)} bytes instead of {PREIMAGE_BYTES}")
+        check_hash(value)
     signers = [word(address_bytes(signer)) for signer in path.signers]
-    return keccak256(b"".join([word(chain_id), path_word(path), *path.hashes, *signers]))
+    return keccak256(b"".join([word(chain_id), path_word(leg, index), *path.hashes, *signers]))
 
 
 def head(leg: Leg) -> bytes:
@@ -155,17 +155,19 @@ def head(leg: Leg) -> bytes:
 def _tail(leg: Leg, start: int, chain_id: int) -> bytes:
     """The node of path `start`: the head if there is no such path."""
     node = head(leg)
-    for path in reversed(leg.paths[start:]):
-        node = keccak256(leaf(path, chain_id) + node)
+    for index in reversed(range(start, len(leg.paths))):
+        node = keccak256(leaf(leg, index, chain_id) + node)
     return node
 
 
+@lru_cache(KEPT)
 def terms_hash(leg: Leg, chain_id: int) -> bytes:
     """The commitment to the leg that is its vault's CREATE2 salt. `chain_id` is the chain's when the factory was
     deployed."""
     return _tail(leg, 0, chain_id)
 
 
+@lru_cache(KEPT)
 def vault_address(leg: Leg, chain_id: int, factory: str) -> str:
     """Where the leg is funded: the CREATE2 address (EIP-1014) of its vault."""
     preimage = b"\xff" + address_bytes(factory) + terms_hash(leg, chain_id) + VAULT_CODE_HASH
@@ -185,8 +187,8 @@ def witness(spend: VaultSpend) -> list[bytes]:
     consents: list[bytes] = []
     for signer, signature in zip(path.signers, spend.signatures, strict=True):
         consents += [word(address_bytes(signer)), *_compact(path.name, signature)]
-    before = [leaf(other, spend.chain_id) for other in reversed(leg.paths[:index])]
-    return [*spend.preimages, *consents, *reversed(before), _tail(leg, index + 1, spend.chain_id)]
+    before = [leaf(leg, other, spend.chain_id) for other in range(index)]
+    return [*spend.preimages, *consents, *before, _tail(leg, index + 1, spend.chain_id)]
 
 
 def _check_preimages(path: Path, preimages: Sequence[bytes]) -> None:
@@ -223,10 +225,11 @@ def spend_calldata(
     each of the path's signers, in its order. Raises BadWitness.
     """
     shown = witness(VaultSpend(leg, path_index, chain_id, tuple(preimages), tuple(signatures)))
-    fixed = word(asset_bytes(asset)) + path_word(leg.paths[path_index])
-    if len(shown) == 2:
-        return _SPEND_TWO_WORDS + fixed + b"".join(shown)
-    return _SPEND + fixed + word(3 * 32) + array(shown)
+    token, path = asset_bytes(asset), path_word(leg, path_index)
+    if len(shown) != 2:
+        return _SPEND + word(token) + path + word(3 * 32) + array(shown)
+    called = _SPEND_ERC20 + word(token) if any(token) else _SPEND_COIN
+    return called + path + b"".join(shown)
 
 
 def batch_calldata(asset: str, allowance: int, spends: Sequence[VaultSpend]) -> bytes:
@@ -238,13 +241,10 @@ def batch_calldata(asset: str, allowance: int, spends: Sequence[VaultSpend]) -> 
     terms = [terms_hash(spend.leg, spend.chain_id) for spend in spends]
     if len(set(terms)) != len(terms):
         raise BadPolicy("a batch spends each leg once")
-    items = [path_word(spend.leg.paths[spend.path_index]) + word(64) + array(witness(spend)) for spend in spends]
-    offsets, at = [], 32 * len(items)
-    for item in items:
-        offsets.append(word(at))
-        at += len(item)
-    fixed = word(asset_bytes(asset)) + word(allowance) + word(3 * 32)
-    return _SPEND_MANY + fixed + array(offsets) + b"".join(items)
+    items: list[bytes] = []
+    for spend in spends:
+        items += [path_word(spend.leg, spend.path_index), *witness(spend)]
+    return _SPEND_MANY + word(asset_bytes(asset)) + word(allowance) + word(3 * 32) + array(items)
 
 
 def transfer_calldata(to: str, amount: int) -> bytes:
@@ -323,19 +323,27 @@ def public_address(public: coincurve.PublicKey) -> str:
 # --- events ----------------------------------------------------------------------------------------------
 
 
+def spent_filter(factory: str, vaults: Sequence[str] = ()) -> dict[str, Any]:
+    """The filter of `eth_getLogs` for the Spent events of these vaults, or of all. The event is anonymous:
+    its only topic is the vault, and the factory writes no other."""
+    topics: list[list[str]] = [["0x" + word(address_bytes(vault)).hex() for vault in vaults]] if vaults else []
+    return {"address": factory, "topics": topics}
+
+
 def decode_spent(log: Mapping[str, Any]) -> Spent:
     """A log entry as JSON-RPC or web3 gives it (`topics`, `data`). That the factory wrote it (`address`) is
     for the caller to check. Raises NotASpend."""
     topics = [raw_bytes(topic) for topic in log["topics"]]
-    data = words(raw_bytes(log["data"]))
-    if len(topics) != 2 or "0x" + topics[0].hex() not in SPENT_TOPICS:
-        raise NotASpend("other topics")
-    if len(data) != 2 + SPENT_TOPICS.index("0x" + topics[0].hex()) or len(data[-1]) != 32:
-        raise NotASpend("data of another length")
+    if len(topics) != 1:
+        raise NotASpend(f"{len(topics)} topics")
+    data = raw_bytes(log["data"])
+    if len(data) % WORD or not 2 <= len(data) // WORD <= 2 + MAX_HASHES:
+        raise NotASpend(f"{len(data)} bytes of data")
+    what, amount, *preimages = words(data)
     return Spent(
-        vault=checksum_address(topics[1][12:]),
-        asset=asset_name(data[0][:20]),
-        path=int.from_bytes(data[0][20:], "big"),
-        amount=int.from_bytes(data[1], "big"),
-        preimages=tuple(data[2:]),
+        vault=checksum_address(topics[0][12:]),
+        asset=asset_name(what[:20]),
+        path=int.from_bytes(what[20:], "big"),
+        amount=int.from_bytes(amount, "big"),
+        preimages=tuple(preimages),
     )

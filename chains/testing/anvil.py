@@ -20,8 +20,9 @@ from chains.testing.rpc import JsonRpc
 # Rules of the EVM change what our contracts cost and whether they work: the fork is pinned (see DESIGN, vaults).
 HARDFORK = "osaka"
 
-# Two nodes of one chain id would accept each other's signatures; the port tells nodes of one machine apart.
+# Two nodes of one chain id would accept each other's signatures, so each draws one, below 2**53 for JavaScript.
 FIRST_CHAIN_ID = 31_337_000_000
+CHAIN_IDS = 1_000_000_000
 
 BALANCE = 1_000_000_000  # ether of each developer account
 RECEIPT_TIMEOUT = 30.0  # seconds
@@ -50,8 +51,8 @@ class Anvil(NodeProcess):
         self.mining = mining
         self.hardfork = hardfork
         self.extra = tuple(extra)
-        self._chain_id = chain_id
         super().__init__("anvil", folder, port)
+        self.chain_id = chain_id or self._remembered_chain_id() or FIRST_CHAIN_ID + secrets.randbelow(CHAIN_IDS)
 
     # --- the process
 
@@ -64,11 +65,6 @@ class Anvil(NodeProcess):
     def ws_url(self) -> str:
         """The RPC address (WebSocket)."""
         return f"ws://127.0.0.1:{self.port}"
-
-    @property
-    def chain_id(self) -> int:
-        """The chain id given, or one that no other node on this machine has now."""
-        return self._chain_id if self._chain_id is not None else FIRST_CHAIN_ID + self.port
 
     @property
     def accounts(self) -> dict[str, str]:
@@ -98,13 +94,14 @@ class Anvil(NodeProcess):
         return [str(self.program), *words, "--preserve-historical-states", *mining, *self.extra]
 
     async def prepare(self) -> None:
-        """Remove the accounts file, which anvil refuses to overwrite."""
+        """Remember the chain id, and remove the accounts file, which anvil refuses to overwrite."""
+        (self.folder / "chain-id").write_text(str(self.chain_id))
         (self.folder / "accounts.json").unlink(missing_ok=True)
 
     async def ready(self) -> bool:
         """Whether the node answers with its chain id."""
         try:
-            found = await JsonRpc(self.name, self.url).call("eth_chainId", within=5)
+            found = await JsonRpc(self.name, self.url).call("eth_chainId", within=2)
         except NodeError:
             return False
         return int(found, 16) == self.chain_id
@@ -116,12 +113,14 @@ class Anvil(NodeProcess):
             await self.set_time(None)
 
     async def kill(self) -> None:
-        """End the process at once. What the chain holds is saved first: other nodes keep it on disk always."""
-        if self.pid is not None:
-            await self._save()
+        """End the process at once. Its chain is saved first, as other nodes have theirs on disk."""
+        self.resume()
+        await self._save()
         await super().kill()
 
     async def _save(self) -> None:
+        if self.pid is None:
+            return
         try:
             dump = await self.rpc("anvil_dumpState", True, within=10)
         except NodeError:
@@ -131,8 +130,8 @@ class Anvil(NodeProcess):
     # --- calls
 
     async def rpc(self, method: str, *params: Any, within: float = 60.0) -> Any:
-        """Call the node; raises `NodeRefused` or `NodeSilent`."""
-        return await JsonRpc(self.name, self.url).call(method, *params, within=within)
+        """Call the node; raises `NodeRefused`, `NodeSilent` or `NodeFailed`."""
+        return await self.ask(self.url, method, *params, within=within)
 
     async def height(self) -> int:
         """Number of the best block."""
@@ -225,6 +224,11 @@ class Anvil(NodeProcess):
             await self.mine()
 
     # --- inside
+
+    def _remembered_chain_id(self) -> int | None:
+        """The chain id that a folder used before was started with: signatures and contracts name it."""
+        path = self.folder / "chain-id"
+        return int(path.read_text()) if path.exists() else None
 
     async def _transact(self, fields: Mapping[str, str]) -> str:
         """Send a transaction from the first account, which anvil signs for."""

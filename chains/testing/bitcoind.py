@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -9,15 +11,15 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from chains.testing.errors import NodeError, NodeSilent
 from chains.testing.locate import find, nodes_folder
-from chains.testing.processes import NodeProcess
+from chains.testing.processes import POLL, NodeProcess
 from chains.testing.rpc import JsonRpc
 from chains.testing.utxo import PARAMS, UtxoParams, configuration
 
@@ -32,6 +34,7 @@ MEDIAN_SPAN = 11
 CACHE_LAYOUT = "2"  # raise it when the cached chains below are made in another way
 CACHE_AGE = 86_400  # seconds that a cached chain lies in the past, so that no block of it is ahead of a clock
 BATCH = 200  # blocks mined by one call
+LOCK_TIMEOUT = 120.0  # seconds that one waits for another to mine a cached chain, before doing so itself
 WALLET_BLOCKS = 300  # later ones pay next to nothing, and a large wallet is a slow one
 
 
@@ -93,7 +96,7 @@ class Bitcoind(NodeProcess):
     async def ready(self) -> bool:
         """Whether the node answers and has its wallet."""
         try:
-            await JsonRpc(self.name, self.url).call("getblockchaininfo", within=5)
+            await JsonRpc(self.name, self.url).call("getblockchaininfo", within=2)
         except NodeError:
             return False
         return True
@@ -111,12 +114,12 @@ class Bitcoind(NodeProcess):
     # --- calls
 
     async def rpc(self, method: str, *params: Any, within: float = 60.0) -> Any:
-        """Call the node; raises `NodeRefused` or `NodeSilent`."""
-        return await JsonRpc(self.name, self.url).call(method, *params, within=within)
+        """Call the node; raises `NodeRefused`, `NodeSilent` or `NodeFailed`."""
+        return await self.ask(self.url, method, *params, within=within)
 
     async def wallet(self, method: str, *params: Any, within: float = 60.0) -> Any:
         """Call the miner's wallet."""
-        return await JsonRpc(self.name, self.wallet_url).call(method, *params, within=within)
+        return await self.ask(self.wallet_url, method, *params, within=within)
 
     async def height(self) -> int:
         """Height of the best block."""
@@ -211,7 +214,7 @@ async def mined_chain(params: UtxoParams, program: Path) -> Path:
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with _lock(cache / f"{folder.name}.lock"):
+    async with _lock(cache / f"{folder.name}.lock"):
         if not folder.exists():
             await _mine_chain(params, folder)
     return folder
@@ -234,9 +237,13 @@ async def _mine_chain(params: UtxoParams, folder: Path) -> None:
     draft.rename(folder)
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Held by one process at a time; two test workers must not both mine."""
+@asynccontextmanager
+async def _lock(path: Path) -> AsyncIterator[None]:
+    """Held by one task of one process at a time: two must not mine the same chain. Waiting blocks no loop."""
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        for _ in range(int(LOCK_TIMEOUT / POLL)):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            await asyncio.sleep(POLL)
         yield

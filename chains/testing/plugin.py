@@ -20,6 +20,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from chains.testing.anvil import Anvil
     from chains.testing.bitcoind import Bitcoind
+    from chains.testing.parties import FundedParty
     from chains.testing.postgres import Postgres
     from chains.testing.processes import NodeProcess
 
@@ -27,6 +28,7 @@ SKIP_VARIABLE = "STRIKELOCK_SKIP_MISSING_NODES"
 
 BitcoindFactory = Callable[..., Awaitable["Bitcoind"]]
 AnvilFactory = Callable[..., Awaitable["Anvil"]]
+PartyFactory = Callable[..., Awaitable["FundedParty"]]
 
 _kept: list[NodeProcess] = []
 
@@ -133,6 +135,18 @@ async def anvil_factory(request: pytest.FixtureRequest) -> AsyncIterator[AnvilFa
 
     async for make in _factory(Anvil, request):
         yield make
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def party_factory() -> AsyncIterator[PartyFactory]:
+    """`await party_factory(bitcoind, anvil)` makes a party with a wallet and money on each of the nodes."""
+    from chains.testing.parties import Parties
+
+    parties = Parties()
+    try:
+        yield parties.make
+    finally:
+        await parties.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

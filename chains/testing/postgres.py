@@ -6,14 +6,13 @@ import asyncio
 import os
 import pwd
 import secrets
-import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from chains.testing.errors import NodeFailed, NodeRefused
 from chains.testing.locate import find
-from chains.testing.processes import NodeProcess
+from chains.testing.processes import POLL, STOP_TIMEOUT, NodeProcess
 
 USER = "strikelock"
 DATABASE = "postgres"
@@ -22,13 +21,12 @@ INITDB_TIMEOUT = 60.0  # seconds
 # Who may own the server's files when we are root, whom PostgreSQL refuses to run as.
 UNPRIVILEGED = ("postgres", "nobody")
 
-# Tests don't survive a power cut, so nothing need be forced to disk; the just-in-time compiler costs start-up.
+# Test data need not survive the machine, only a killed server: commits are written, but not forced to disk.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "shared_buffers": "16MB",
     "max_connections": "50",
     "jit": "off",
@@ -45,6 +43,7 @@ class Postgres(NodeProcess):
     def __init__(self, *, folder: Path | None = None, port: int | None = None) -> None:
         self.program = find("postgres")
         self.initdb = find("initdb")
+        self.psql = find("psql")
         self._password = secrets.token_hex(16)
         super().__init__("postgres", folder, port)
 
@@ -93,30 +92,41 @@ class Postgres(NodeProcess):
         password.unlink()
 
     async def ready(self) -> bool:
-        """Whether the server accepts connections."""
-        if "ready to accept connections" not in self.tail():
-            return False
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        await writer.wait_closed()
-        return True
+        """Whether the server answers a query: while it recovers it accepts connections, but none of those."""
+        status, _ = await self._psql("SELECT 1")
+        return status == 0
 
-    async def stop(self, within: float = 20.0) -> None:
+    async def stop(self, within: float = STOP_TIMEOUT) -> None:
         """End the server in good order; open connections are closed (SIGINT, the fast shutdown)."""
+        self.resume()
         self._signal(signal.SIGINT)
         await self._ended(within / 2)
         await super().stop(within / 2)
 
+    async def kill(self) -> None:
+        """End the server and its workers, each of which has a process group of its own, at once."""
+        workers = self._workers()
+        await super().kill()
+        # They end by themselves when the server is gone; until then a new one would refuse to start.
+        for _ in range(int(STOP_TIMEOUT / POLL)):
+            if not any(map(_exists, workers)):
+                return
+            await asyncio.sleep(POLL)
+
+    def _workers(self) -> list[int]:
+        if self.pid is None:
+            return []
+        return [int(word) for word in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     async def create_database(self, name: str) -> str:
         """Create an empty database; returns its address."""
-        psql = shutil.which("psql") or str(find("psql"))
-        status, output = await self._run(psql, self.url, "-q", "-c", f'CREATE DATABASE "{name}"')
+        status, output = await self._psql(f'CREATE DATABASE "{name}"')
         if status:
             raise NodeRefused(self.name, "CREATE DATABASE", status, output.strip())
         return self.database_url(name)
+
+    async def _psql(self, text: str) -> tuple[int, str]:
+        return await self._run(str(self.psql), self.url, "-X", "-q", "-c", text)
 
     async def _initdb(self, password: Path) -> None:
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -145,3 +155,7 @@ class Postgres(NodeProcess):
             process.kill()
             raise NodeFailed(self.name, f"{Path(command[0]).name} takes too long", self.folder, "") from None
         return process.returncode or 0, output.decode(errors="replace")
+
+
+def _exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,9 +17,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from chains.testing.errors import NodeFailed
+from chains.testing.errors import NodeFailed, NodeSilent
+from chains.testing.rpc import JsonRpc
 
 # All in seconds.
 READY_TIMEOUT = 60.0  # from the start of the process to its first good answer, on a busy machine
@@ -26,6 +28,7 @@ STOP_TIMEOUT = 20.0  # from SIGTERM to SIGKILL: a UTXO node flushes its database
 POLL = 0.02
 
 ATTEMPTS = 3  # another process may take a free port between our look and the node's bind
+PORT_TAKEN = re.compile(r"already in use|binding rpc on address", re.IGNORECASE)
 LOG_TAIL = 20  # lines
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -90,7 +93,9 @@ class NodeProcess(ABC):
         return self._child.pid if self._child and self._child.poll() is None else None
 
     async def start(self) -> None:
-        """Start the process and wait until it is ready; raises `NodeFailed`."""
+        """Start the process, unless it runs, and wait until it is ready; raises `NodeFailed`."""
+        if self.pid is not None:
+            return
         for attempt in range(ATTEMPTS):
             if not self._fixed_port:
                 self.port = free_port()
@@ -101,7 +106,7 @@ class NodeProcess(ABC):
                 await self._wait_ready()
             except NodeFailed:
                 await self.kill()
-                if self._fixed_port or attempt == ATTEMPTS - 1 or "in use" not in self.tail().lower():
+                if self._fixed_port or attempt == ATTEMPTS - 1 or not PORT_TAKEN.search(self.tail()):
                     raise
             except BaseException:
                 await self.kill()
@@ -109,6 +114,16 @@ class NodeProcess(ABC):
             else:
                 self._fixed_port = True  # a restarted node is found where it was
                 return
+
+    async def ask(self, url: str, method: str, *params: Any, within: float) -> Any:
+        """A JSON-RPC call; a process that ended by itself is told as `NodeFailed`, with its log."""
+        try:
+            return await JsonRpc(self.name, url).call(method, *params, within=within)
+        except NodeSilent:
+            if self._child is not None and self._child.poll() is not None:
+                reason = f"ended by itself (status {self._child.returncode})"
+                raise NodeFailed(self.name, reason, self.folder, self.tail()) from None
+            raise
 
     async def stop(self, within: float = STOP_TIMEOUT) -> None:
         """End the process in good order: SIGTERM, and SIGKILL if it has not ended `within` seconds."""
@@ -219,5 +234,8 @@ class NodeProcess(ABC):
 
 
 def _die_with_parent() -> None:
-    """Runs in the child before exec: the kernel kills the node when the process that started it is gone."""
+    """Runs in the child before exec: the kernel kills the node when the thread that started it is gone.
+
+    So start nodes from a thread that lasts, as the main one does.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

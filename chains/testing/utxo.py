@@ -26,12 +26,13 @@ BITCOIN = UtxoParams("bitcoin", "bitcoind", "bcrt", blocks=200)
 
 # CLTV binds on litecoind's regtest from height 1351 only. MWEB must never start: past height 431 blocks
 # without its data would be refused. The two numbers are "never" in litecoind's terms (2**63 - 2, 2**63 - 1).
+# Litecoin nodes refuse every replacement (BIP125) unless told otherwise.
 LITECOIN = UtxoParams(
     "litecoin",
     "litecoind",
     "rltc",
     blocks=1400,
-    settings=("vbparams=mweb:9223372036854775806:9223372036854775807",),
+    settings=("vbparams=mweb:9223372036854775806:9223372036854775807", "mempoolreplacement=1"),
 )
 
 PARAMS = MappingProxyType({params.name: params for params in (BITCOIN, LITECOIN)})

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 
 from chains.legs import Leg
 from chains.port import LegFacts
+from htlc.errors import UnsafeLadder
 from htlc.terms import Terms
 
 # --- time and guards -------------------------------------------------------------------------------------
@@ -55,38 +56,71 @@ class ChainGuard:
 class Guards:
     """A party's own risk parameters, fixed when it agreed to the deal. outage: R, its own longest outage.
 
-    joint: spans across two chains that `htlc.timelocks` found by convolution, as "kind:first:second" -> seconds.
-    They are shorter than the sum of their parts, which stands in where a span is missing.
+    joint: waits across two chains that `htlc.timelocks` found by convolution, as "kind:chain+kind:chain" ->
+    seconds. They are shorter than the sum of their parts, which stands in where one is missing.
     """
 
     chains: Mapping[str, ChainGuard]
     outage: int
     joint: Mapping[str, int] = field(default_factory=dict)
 
+    def part(self, kind: str, chain: str) -> int:
+        """Seconds of one part: "include" d; "final" F = d + r, from publishing to finality; "reach" F + A, what
+        must be left before a deadline for a spend published now to be final first; "settle" L + F, from a
+        deadline until a refund, or the claim that beat it, is final."""
+        guard = self.chains[chain]
+        match kind:
+            case "include":
+                return guard.include
+            case "final":
+                return guard.final
+            case "reach":
+                return guard.final + guard.lead
+            case "settle":
+                return guard.lag + guard.final
+            case _:
+                raise KeyError(kind)
+
+    def parts(self, *parts: tuple[str, str]) -> int:
+        """Seconds of parts (kind, chain) one after the other."""
+        if len(parts) > 1:
+            joint = self.joint.get("+".join(f"{kind}:{chain}" for kind, chain in parts))
+            if joint is not None:
+                return joint
+        return sum(self.part(kind, chain) for kind, chain in parts)
+
     def reach(self, chain: str) -> int:
-        """F + A: what must be left before a deadline for a spend published now to be final first."""
-        guard = self.chains[chain]
-        return guard.final + guard.lead
+        return self.part("reach", chain)
 
-    def settle(self, chain: str) -> int:
-        """L + F: after a deadline, until a refund (or the claim that beat it) is final."""
-        guard = self.chains[chain]
-        return guard.lag + guard.final
 
-    def setup(self, first: str, second: str) -> int:
-        """F + F: one funding final, then another."""
-        parts = self.chains[first].final + self.chains[second].final
-        return self.joint.get(f"setup:{first}:{second}", parts)
+Parts: TypeAlias = tuple[tuple[str, str], ...]  # (kind, leg): see Guards.part
 
-    def cross(self, first: str, second: str) -> int:
-        """F + F + A: something final on the first chain, then a spend final on the second before its deadline."""
-        parts = self.chains[first].final + self.reach(second)
-        return self.joint.get(f"cross:{first}:{second}", parts)
 
-    def span(self, first: str, second: str) -> int:
-        """L + F + F + A: from a deadline on the first chain to the one on the second that must follow it."""
-        parts = self.settle(first) + self.reach(second)
-        return self.joint.get(f"span:{first}:{second}", parts)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rule of a ladder: from the time `after` (None: now, when the first leg may be funded) to `deadline`
+    there is room for `waits`, which chance decides, for `fixed` groups of parts, which are thresholds that a
+    plan keeps, and for `outages` of the party's own. alive: and for the promised life of the deal."""
+
+    rule: str
+    deadline: str
+    after: str | None
+    waits: Parts = ()
+    fixed: tuple[Parts, ...] = ()
+    outages: int = 0
+    alive: bool = False
+
+    def gap(self, chains: Mapping[str, str], guards: Guards) -> int:
+        """Seconds that the rule needs, without the promised life. chains: name by leg."""
+        groups = (group for group in (self.waits, *self.fixed) if group)
+        seconds = sum(guards.parts(*((kind, chains[leg]) for kind, leg in group)) for group in groups)
+        return seconds + self.outages * guards.outage
+
+    def check(self, times: Mapping[str, int], chains: Mapping[str, str], guards: Guards, now: int) -> None:
+        """Raise UnsafeLadder unless the times keep this rule for a deal that starts at `now`."""
+        needed = (now if self.after is None else times[self.after]) + self.gap(chains, guards)
+        if times[self.deadline] < needed:
+            raise UnsafeLadder(self.rule, self.deadline, needed, times[self.deadline])
 
 
 # --- facts and view --------------------------------------------------------------------------------------
@@ -104,8 +138,8 @@ class Flight(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What derive works on. legs: by leg name. preimages: all ever seen, by hash (stored once seen, so a
-    reorganisation can't take them back), and our own from the moment a transaction that shows them may have left
-    the machine. fundings: our own, by leg name."""
+    reorganisation can't take them back), and our own from the moment a transaction that shows them may have
+    left the machine. fundings: our own, by leg name."""
 
     legs: Mapping[str, LegFacts]
     preimages: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -114,8 +148,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Not full, and nothing of it was spent. `held` counts decoys and partial deposits. `last` is the depth of the
-    latest spend of such, None where there was none."""
+    """Not full, and nothing of it was spent. `held` counts decoys and partial deposits. `last` is the depth of
+    the latest spend of such, None where there was none."""
 
     held: int = 0
     last: int | None = None
@@ -131,8 +165,8 @@ class Funded:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Spent by `path` at `depth` (0: only in the mempool). `held` is what stands there besides (late deposits, or
-    all of it while the spend is unconfirmed). `last` is the depth of the latest spend of any of it."""
+    """Spent by `path` at `depth` (0: only in the mempool). `held` is what stands there besides (late deposits,
+    or all of it while the spend is unconfirmed). `last` is the depth of the latest spend of any of it."""
 
     path: str
     depth: int
@@ -157,8 +191,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the user wants. exercise: the holder uses the option. let_go: give money back early by release, if the
-    terms allow. stop: fund nothing more, reveal nothing first, get out."""
+    """What the user wants. exercise: the holder uses the option. let_go: give money back early by release, if
+    the terms allow. stop: fund nothing more, reveal nothing first, get out."""
 
     exercise: bool = False
     let_go: bool = False
@@ -177,8 +211,9 @@ class Stance:
     """Who we are in a deal and what binds us.
 
     role: ours. secrets: our own preimages by hash. consents_given: (leg, path) we signed releases for and gave
-    away. consents_held: (leg, path) for which we hold the other party's signature. limited: restored from seed or
-    backup: never funds, never reveals first, never signs.
+    away. consents_held: (leg, path) for which we hold the other party's signature. limited: restored from seed
+    or backup: never funds, never reveals first, never signs. exposed: hashes of our own secrets that a
+    transaction we signed shows, whether or not it was ever seen: no vow of silence is possible any more.
     """
 
     role: str
@@ -188,6 +223,7 @@ class Stance:
     consents_given: frozenset[tuple[str, str]] = frozenset()
     consents_held: frozenset[tuple[str, str]] = frozenset()
     limited: bool = False
+    exposed: frozenset[bytes] = frozenset()
 
 
 # --- actions ---------------------------------------------------------------------------------------------
@@ -210,8 +246,8 @@ class Unfund:
 
 @dataclass(frozen=True, slots=True)
 class SpendLeg:
-    """Spend the leg by `path` with `preimages`, in a block before `deadline`, which leaves time for it to become
-    final (None: no hurry). reveals: this would be the first time a preimage of ours is shown."""
+    """Spend the leg by `path` with `preimages`, in a block before `deadline`, which leaves time for it to
+    become final (None: no hurry). reveals: this would be the first time a preimage of ours is shown."""
 
     leg: str
     path: str
@@ -260,8 +296,23 @@ class Step:
 class DealProtocol(Protocol):
     """One protocol: a module-level object in its module, listed in `htlc.protocols.PROTOCOLS`."""
 
-    name: str
-    roles: tuple[str, str]  # proposer-first: the role that funds first comes first
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def roles(self) -> tuple[str, str]:
+        """The role that funds first, and so proposes, comes first."""
+        ...
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Names of the deadlines, in the order they must have."""
+        ...
+
+    @property
+    def reveals(self) -> tuple[str, ...]:
+        """The legs whose first claim shows a secret: it must be final before the leg's deadline."""
+        ...
 
     def secrets(self, role: str) -> tuple[str, ...]:
         """Labels of the secrets whose hashes a role contributes ("a", "e", "s")."""
@@ -277,8 +328,8 @@ class DealProtocol(Protocol):
         ...
 
     def validate(self, terms: Terms) -> None:
-        """Raise a TermsError unless the terms have exactly this protocol's legs, times, options, parties, labels,
-        and its rules hold (distinct hashes and nonces, order of deadlines). No guards, no chains."""
+        """Raise a TermsError unless the terms have exactly this protocol's legs, times, options, parties,
+        labels, and its rules hold (distinct hashes and nonces, order of deadlines). No guards, no chains."""
         ...
 
     def legs(self, terms: Terms) -> dict[str, Leg]:
@@ -291,6 +342,10 @@ class DealProtocol(Protocol):
 
     def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
         """(role, key label) of the path's other signers, in the path's order."""
+        ...
+
+    def lines(self, role: str) -> tuple[Line, ...]:
+        """The rules of the ladder that protect a role."""
         ...
 
     def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -16,12 +16,13 @@ from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms, journal
 from settlement.store.database import Database
 from settlement.store.errors import NoSuchProposal
-from settlement.store.tables import peers, proposals, used
+from settlement.store.tables import meta, peers, proposals, used
 
 T = TypeVar("T")
 
 HASH = "hash"
 NONCE = "nonce"
+RESTORED = "restored-proposals"  # the last proposal that a restored copy held
 
 
 class Transact(Protocol):
@@ -70,6 +71,13 @@ class Book:
     async def pending(self) -> tuple[Proposal, ...]:
         """Those whose last message of ours the other side has not confirmed, oldest first."""
         query = select(proposals).where(proposals.c.pending.is_(True)).order_by(proposals.c.number)
+        return await self._read(
+            lambda connection: tuple(_proposal(row) for row in connection.execute(query).mappings())
+        )
+
+    async def overdue(self, state: str, now: int) -> tuple[Proposal, ...]:
+        """Proposals in a stage whose `until` is past."""
+        query = select(proposals).where(proposals.c.state == state, proposals.c.until < now)
         return await self._read(
             lambda connection: tuple(_proposal(row) for row in connection.execute(query).mappings())
         )
@@ -131,7 +139,7 @@ class Book:
             for party in parties:
                 self._use(connection, party, id_, at)
             if deal is not None:
-                journal.insert_deal(connection, deal)
+                journal.insert_deal(connection, replace(deal, limited=deal.limited or _restored(connection, id_)))
             values = {**_stage_columns(stage), "pending": pending}
             connection.execute(update(proposals).where(proposals.c.id == id_).values(values))
             return _load(connection, id_)
@@ -150,16 +158,16 @@ class Book:
 
     # what was ever used
 
-    async def check_unused(self, parties: Iterable[Contribution]) -> None:
-        """Raise HashReused or NonceReused if anything of `parties` was used before."""
+    async def check_unused(self, parties: Iterable[Contribution], origin: str) -> None:
+        """Raise HashReused or NonceReused if anything of `parties` was used before, but for `origin` itself."""
         parties = tuple(parties)
 
         def work(connection: Connection) -> None:
             for party in parties:
                 for value in party.hashes.values():
-                    if _origin(connection, HASH, value) is not None:
+                    if _origin(connection, HASH, value) not in (None, origin):
                         raise HashReused(value.hex())
-                if _origin(connection, NONCE, party.nonce) is not None:
+                if _origin(connection, NONCE, party.nonce) not in (None, origin):
                     raise NonceReused(party.nonce.hex())
 
         await self._read(work)
@@ -201,6 +209,23 @@ class Book:
         return await self._read(
             lambda connection: tuple(PeerRecord(**row) for row in connection.execute(query).mappings())
         )
+
+
+# --- restored copies -------------------------------------------------------------------------------------
+
+
+def limit_proposals(connection: Connection) -> None:
+    """Note that every proposal so far is from before a restore. A deal that still comes of one may have been open
+    and signed for already, in what was lost; it must be opened, to get money back, but limited."""
+    last = connection.execute(select(func.coalesce(func.max(proposals.c.number), 0))).scalar_one()
+    if connection.execute(update(meta).where(meta.c.name == RESTORED).values(value=str(last))).rowcount == 0:
+        connection.execute(insert(meta).values(name=RESTORED, value=str(last)))
+
+
+def _restored(connection: Connection, id_: str) -> bool:
+    last = connection.execute(select(meta.c.value).where(meta.c.name == RESTORED)).scalar_one_or_none()
+    number = connection.execute(select(proposals.c.number).where(proposals.c.id == id_)).scalar_one()
+    return last is not None and int(number) <= int(last)
 
 
 # --- rows ------------------------------------------------------------------------------------------------

@@ -34,12 +34,13 @@ class Database:
             async with self._engine.connect() as connection, connection.begin():
                 return await connection.run_sync(work)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], after: Callable[[T | None], None] | None = None) -> T:
         """Run `work` as one transaction, on disk when this returns. Raises StoreUnavailable.
 
-        Cancelling the caller does not cut the transaction in two: it is finished behind its back.
+        Cancelling the caller does not cut the transaction in two: it is finished behind its back. `after` is
+        called in any case once it is over, with the result, or None if it failed.
         """
-        task = asyncio.create_task(self._write(work))
+        task = asyncio.create_task(self._write(work, after))
         self._writes.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -49,10 +50,17 @@ class Database:
         if not task.cancelled():
             task.exception()  # the caller has it; if it was cancelled, nobody wants it
 
-    async def _write(self, work: Callable[[Connection], T]) -> T:
-        with self._translated():
-            async with self._turn, self._writer.connect() as connection, connection.begin():
-                return await connection.run_sync(work)
+    async def _write(self, work: Callable[[Connection], T], after: Callable[[T | None], None] | None) -> T:
+        result: T | None = None
+        try:
+            with self._translated():
+                async with self._turn, self._writer.connect() as connection, connection.begin():
+                    found = await connection.run_sync(work)
+            result = found
+            return found
+        finally:
+            if after is not None:
+                after(result)
 
     def insert_new(self, table: Table) -> Insert:
         """An insert that leaves a row that is there already as it is."""

@@ -42,7 +42,7 @@ def _guards_body(guards: Guards) -> dict[str, Any]:
         }
         for name, guard in guards.chains.items()
     }
-    return {"outage": guards.outage, "chains": chains}
+    return {"outage": guards.outage, "chains": chains, "joint": dict(guards.joint)}
 
 
 def load_guards(stored: str) -> Guards:
@@ -60,7 +60,7 @@ def _guards_1(body: Mapping[str, Any]) -> Guards:
         )
         for name, guard in body["chains"].items()
     }
-    return Guards(chains=chains, outage=body["outage"])
+    return Guards(chains=chains, outage=body["outage"], joint=dict(body["joint"]))
 
 
 def dump_will(will: Will) -> str:

@@ -101,18 +101,10 @@ def _deal(
     )
 
 
-def unsettled_numbers(connection: Connection) -> list[int]:
-    query = select(intents.c.number).where(intents.c.final.is_(None)).order_by(intents.c.number)
-    return list(connection.execute(query).scalars())
-
-
-def load_intents(connection: Connection, numbers: Sequence[int]) -> list[Intent]:
-    """Intents by their numbers, in order."""
-    found: list[Intent] = []
-    for start in range(0, len(numbers), BATCH):
-        query = select(intents).where(intents.c.number.in_(numbers[start : start + BATCH]))
-        found.extend(_intent(row) for row in connection.execute(query.order_by(intents.c.number)).mappings())
-    return found
+def unsettled(connection: Connection) -> tuple[Intent, ...]:
+    """Every intent without a final word, of all deals, in order."""
+    query = select(intents).where(intents.c.final.is_(None)).order_by(intents.c.number)
+    return tuple(_intent(row) for row in connection.execute(query).mappings())
 
 
 def intents_of(connection: Connection, deal: str) -> tuple[Intent, ...]:
@@ -165,15 +157,10 @@ def insert_deal(connection: Connection, deal: Deal) -> None:
         raise DealExists(deal.id) from error
 
 
-def insert_intent(connection: Connection, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
+def insert_intent(
+    connection: Connection, database: Database, deal: str, leg: str, step: str, tx: SignedTx, at: int
+) -> Intent:
     """Store a signed transaction. Storing the same one again gives the intent that is there."""
-    _change(connection, deal)
-    again = select(intents).where(
-        intents.c.deal == deal, intents.c.leg == leg, intents.c.step == step, intents.c.txid == tx.txid
-    )
-    row = connection.execute(again).mappings().one_or_none()
-    if row is not None:
-        return _intent(row)
     values = {
         "deal": deal,
         "leg": leg,
@@ -186,14 +173,26 @@ def insert_intent(connection: Connection, deal: str, leg: str, step: str, tx: Si
         "fee": tx.fee,
         "signed_at": at,
     }
-    number = connection.execute(insert(intents).values(values).returning(intents.c.number)).scalar_one()
-    return Intent(number, deal, leg, step, tx, at)
+    query = database.insert_new(intents).returning(intents.c.number)
+    try:
+        number = connection.execute(query, values).scalar_one_or_none()
+    except IntegrityError as error:  # all that a foreign key can say
+        raise NoSuchDeal(deal) from error
+    if number is not None:
+        return Intent(number, deal, leg, step, tx, at)
+    again = select(intents).where(
+        intents.c.deal == deal, intents.c.leg == leg, intents.c.step == step, intents.c.txid == tx.txid
+    )
+    return _intent(connection.execute(again).mappings().one())
 
 
-def settle_intent(connection: Connection, number: int, state: TxState) -> None:
+def settle_intent(connection: Connection, number: int, state: TxState) -> str:
+    """Store the last word on a transaction; the deal it is of. Raises NoSuchIntent."""
     query = update(intents).where(intents.c.number == number).values(final=forms.dump_tx_state(state))
-    if connection.execute(query).rowcount == 0:
+    deal = connection.execute(query.returning(intents.c.deal)).scalar_one_or_none()
+    if deal is None:
         raise NoSuchIntent(number)
+    return str(deal)
 
 
 def insert_preimages(connection: Connection, database: Database, deal: str, found: Mapping[bytes, bytes]) -> None:

@@ -17,6 +17,7 @@ from settlement.store.connection import connect
 from settlement.store.errors import StoreBusy, StoreDamaged, StoreUnavailable, UnsupportedDatabase
 
 BUSY_TIMEOUT_MS = 10_000  # another process's write takes milliseconds; this long means trouble
+JOURNAL_BYTES = 4 * 2**20  # what the write-ahead log keeps of the disk once it was longer
 CACHE_KIB = 1024  # pages kept per connection
 CONNECTIONS = 3  # readers besides the one writer; each is a thread
 FILE_MODE = 0o600
@@ -89,6 +90,7 @@ def _prepare(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     cursor.close()
 

@@ -15,7 +15,7 @@ from chains.port import SignedTx, TxState
 from htlc.ports import Deal, Intent
 from htlc.protocols.base import Vow, Will
 from settlement.store import journal, schema, sqlite
-from settlement.store.book import Book
+from settlement.store.book import Book, limit_proposals
 from settlement.store.database import Database
 from settlement.store.epoch import Epoch
 from settlement.store.errors import NotDriving
@@ -41,7 +41,9 @@ class Store:
         self._epoch = epoch
         self._epoch_id = ""
         self._deals: dict[str, tuple[int, Deal]] = {}
-        self._intents: dict[int, Intent] = {}
+        self._intents: dict[str, tuple[Intent, ...]] = {}
+        self._unsettled: tuple[Intent, ...] | None = None
+        self._writes = 0
         self.restored = False
         self.book = Book(self._read, self._write, database)
 
@@ -97,6 +99,7 @@ class Store:
     async def deals(self) -> tuple[Deal, ...]:
         """Every deal that is not closed, oldest first."""
         self._deals = await self._read(self._refresh)
+        self._intents = {id_: known for id_, known in self._intents.items() if id_ in self._deals}
         return tuple(deal for _, deal in self._deals.values())
 
     def _refresh(self, connection: Connection) -> dict[str, tuple[int, Deal]]:
@@ -122,18 +125,33 @@ class Store:
 
     async def intents(self, deal: str) -> tuple[Intent, ...]:
         """Everything we signed for a deal, in order."""
-        return await self._read(lambda connection: journal.intents_of(connection, deal))
+        if deal in self._intents:
+            return self._intents[deal]
+        writes = self._writes
+        found = await self._read(lambda connection: journal.intents_of(connection, deal))
+        if self.driving and deal in self._deals and writes == self._writes:
+            self._intents[deal] = found
+        return found
 
     async def unsettled(self) -> tuple[Intent, ...]:
         """Everything we signed, for any deal, of which the chain's last word is not final; in order."""
-        self._intents = await self._read(self._refresh_intents)
-        return tuple(self._intents.values())
+        if self._unsettled is not None:
+            return self._unsettled
+        writes = self._writes
+        found = await self._read(journal.unsettled)
+        if self.driving and writes == self._writes:
+            self._unsettled = found
+        return found
 
-    def _refresh_intents(self, connection: Connection) -> dict[int, Intent]:
-        numbers = journal.unsettled_numbers(connection)
-        missing = [number for number in numbers if number not in self._intents]
-        fresh = {intent.number: intent for intent in journal.load_intents(connection, missing)}
-        return {number: fresh.get(number) or self._intents[number] for number in numbers}
+    def _forget_intents(self, deal: str | None) -> None:
+        """Nobody but a driver signs, so its copies hold until it writes; every write of intents ends here,
+        also one that failed or that nobody waits for any more."""
+        self._writes += 1
+        self._unsettled = None
+        if deal is None:
+            self._intents.clear()
+        else:
+            self._intents.pop(deal, None)
 
     async def preimage(self, value: bytes) -> bytes | None:
         """The preimage of a hash, if any deal ever saw it on a chain."""
@@ -153,11 +171,17 @@ class Store:
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
         """Store a signed transaction, before it is broadcast. Raises NoSuchDeal, NotDriving."""
         self._must_drive()
-        return await self._write(lambda connection: journal.insert_intent(connection, deal, leg, step, tx, at))
+        return await self._write(
+            lambda connection: journal.insert_intent(connection, self._database, deal, leg, step, tx, at),
+            lambda _: self._forget_intents(deal),
+        )
 
     async def settle(self, number: int, state: TxState) -> None:
-        """Store the final word of the chain on a transaction we signed. Raises NoSuchIntent."""
-        await self._write(lambda connection: journal.settle_intent(connection, number, state))
+        """Store the final word of the chain on a transaction we signed. Raises NoSuchIntent, NotDriving."""
+        self._must_drive()
+        await self._write(
+            lambda connection: journal.settle_intent(connection, number, state), self._forget_intents
+        )
 
     async def learn(self, deal: str, preimages: Mapping[bytes, bytes]) -> None:
         """Store preimages seen on a chain, by hash. They are never forgotten."""
@@ -198,15 +222,19 @@ class Store:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._database.read(work)
 
-    async def _write(self, work: Callable[[Connection], T]) -> T:
+    async def _write(self, work: Callable[[Connection], T], after: Callable[[T | None], None] | None = None) -> T:
         """Run `work` as one transaction that also counts as a change; then tell the side file of it."""
 
         def counted(connection: Connection) -> tuple[T, int]:
             return work(connection), _count_change(connection)
 
-        result, count = await self._database.write(counted)
-        self._epoch.advance(self._epoch_id, count)
-        return result
+        def over(result: tuple[T, int] | None) -> None:
+            if after is not None:
+                after(None if result is None else result[0])
+            if result is not None:
+                self._epoch.advance(self._epoch_id, result[1])
+
+        return (await self._database.write(counted, over))[0]
 
     def _must_drive(self) -> None:
         if not self.driving:
@@ -224,7 +252,8 @@ class Store:
         self._epoch_id, self.restored = await self._database.write(self._adopt)
 
     def _adopt(self, connection: Connection) -> tuple[str, bool]:
-        """Start a new epoch; every open deal of a database that is not new becomes limited.
+        """Start a new epoch; every open deal of a database that is not new becomes limited, and so does every deal
+        that comes of its proposals.
 
         The side file is written first: a crash before the commit leaves the two different, the safe side.
         """
@@ -233,6 +262,7 @@ class Store:
             return known, False  # a new database, and another process was faster
         fresh = self._epoch.renew()
         journal.limit_open_deals(connection)
+        limit_proposals(connection)
         if connection.execute(update(meta).where(meta.c.name == EPOCH).values(value=fresh)).rowcount == 0:
             connection.execute(insert(meta).values(name=EPOCH, value=fresh))
             connection.execute(insert(changes).values(count=0))
@@ -245,6 +275,8 @@ def _epoch(connection: Connection) -> tuple[str, int]:
     return id_ or "", count or 0
 
 
+_COUNT = update(changes).values(count=changes.c.count + 1).returning(changes.c.count)
+
+
 def _count_change(connection: Connection) -> int:
-    query = update(changes).values(count=changes.c.count + 1).returning(changes.c.count)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_COUNT).scalar_one())

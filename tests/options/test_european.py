@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from options import errors
-import exact_european as reference
+from tests.options import exact_european as reference
 
 GREEKS = ("delta", "gamma", "vega", "theta", "rho", "vanna", "volga", "charm")
 

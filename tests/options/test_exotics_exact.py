@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import exact_exotics as exact
 import mpmath as mp
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from options.exotics.barrier import barrier
 from options.exotics.double_barrier import double_barrier
 from options.exotics.lookback import lookback
 from options.exotics.normal import cdf, erfcx
+from tests.options import exact_exotics as exact
 
 RNG = np.random.default_rng(20261122)
 STYLES = ("out", "in")

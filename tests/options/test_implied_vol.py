@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-import exact_european as exact
 import mpmath as mp
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from options import backend, errors
+from tests.options import exact_european as exact
 
 FORWARD = 100.0
 

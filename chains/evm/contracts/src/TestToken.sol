@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @dev A struct, so that the place of a balance is computed once where it is read and written.
+struct Account {
+    uint256 balance;
+}
+
 /// @title A plain ERC-20 for local nodes and tests: anyone may mint
 contract TestToken {
     string public name;
     string public symbol;
     uint8 public immutable decimals;
     uint256 public totalSupply;
-    mapping(address account => uint256) public balanceOf;
+    mapping(address account => Account) private accounts;
     mapping(address owner => mapping(address spender => uint256)) public allowance;
 
     event Transfer(address indexed from, address indexed to, uint256 value);
@@ -24,7 +29,7 @@ contract TestToken {
 
     function mint(address to, uint256 value) external {
         totalSupply += value;
-        balanceOf[to] += value;
+        accounts[to].balance += value;
         emit Transfer(address(0), to, value);
     }
 
@@ -32,6 +37,10 @@ contract TestToken {
         allowance[msg.sender][spender] = value;
         emit Approval(msg.sender, spender, value);
         return true;
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        return accounts[account].balance;
     }
 
     function transfer(address to, uint256 value) external returns (bool) {
@@ -48,10 +57,13 @@ contract TestToken {
     }
 
     function _transfer(address from, address to, uint256 value) private {
-        uint256 balance = balanceOf[from];
+        Account storage payer = accounts[from];
+        uint256 balance = payer.balance;
         if (balance < value) revert InsufficientBalance(from, balance, value);
-        balanceOf[from] = balance - value;
-        balanceOf[to] += value;
+        unchecked {
+            payer.balance = balance - value; // just compared
+            accounts[to].balance += value; // all balances together are totalSupply, which is checked
+        }
         emit Transfer(from, to, value);
     }
 }

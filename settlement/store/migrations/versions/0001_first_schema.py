@@ -100,8 +100,8 @@ def upgrade() -> None:
         sa.Column("leg", sa.String(length=64), nullable=False),
         sa.Column("path", sa.String(length=64), nullable=False),
         sa.Column("consent", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_consents_deal")),
         sa.UniqueConstraint("deal", "given", "leg", "path", name=op.f("uq_consents_deal_given_leg_path")),
+        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_consents_deal")),
     )
     op.create_table(
         "intents",
@@ -117,9 +117,9 @@ def upgrade() -> None:
         sa.Column("fee", sa.String(78), nullable=False),
         sa.Column("signed_at", sa.BigInteger(), nullable=False),
         sa.Column("final", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_intents_deal")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_intents")),
         sa.UniqueConstraint("deal", "leg", "step", "txid", name=op.f("uq_intents_deal_leg_step_txid")),
+        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_intents_deal")),
     )
     op.create_index(
         "ix_intents_unsettled",
@@ -135,8 +135,8 @@ def upgrade() -> None:
         sa.Column("deal", sa.String(length=32), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("preimage", sa.LargeBinary(length=32), nullable=False),
-        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_preimages_deal")),
         sa.UniqueConstraint("deal", "hash", name=op.f("uq_preimages_deal_hash")),
+        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_preimages_deal")),
     )
     op.create_index(op.f("ix_preimages_hash"), "preimages", ["hash"], unique=False)
 
@@ -144,6 +144,6 @@ def upgrade() -> None:
         "vows",
         sa.Column("deal", sa.String(length=32), nullable=False),
         sa.Column("vow", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_vows_deal")),
         sa.UniqueConstraint("deal", "vow", name=op.f("uq_vows_deal_vow")),
+        sa.ForeignKeyConstraint(["deal"], ["deals.id"], name=op.f("fk_vows_deal")),
     )

@@ -1,0 +1,241 @@
+"""From a policy to its script: the cheapest sane miniscript that says the same.
+
+A policy is an OR of ANDs. The search takes a key out of the branches that share it, or splits the branches in
+two, and keeps of all ways the one whose spends weigh least. Both parties must find the same script: the order of
+candidates is fixed, ties go to the lesser text, and the tests pin the scripts of every protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from itertools import combinations
+from typing import Final
+
+from chains.bitcoin import miniscript as ms
+from chains.bitcoin.descriptor import with_checksum
+from chains.bitcoin.encoding import compact_size, p2wsh
+from chains.bitcoin.keys import DER_SEQUENCE, MIN_SIGNATURE_BYTES, check_public
+from chains.bitcoin.miniscript import Fragment, Item, PreimageOf, Witness, item_bytes
+from chains.bitcoin.transaction import INPUT_WEIGHT
+from chains.errors import BadPolicy
+from chains.legs import Path
+
+MAX_PATHS: Final = 6  # the search doubles with each; no protocol of ours has more than three
+MAX_SCRIPT_BYTES: Final = 3600  # standardness limits of P2WSH (policy.h)
+MAX_STACK_ITEMS: Final = 100
+MAX_OPS: Final = 201  # consensus
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One path as the search sees it: what is still to be shown."""
+
+    name: str
+    keys: frozenset[str]
+    order: tuple[str, ...]
+    hashes: tuple[bytes, ...]
+    after: int | None
+
+    @property
+    def bare(self) -> bool:
+        return not self.keys and not self.hashes and self.after is None
+
+    def without(self, key: str) -> Branch:
+        order = tuple(other for other in self.order if other != key)
+        return Branch(self.name, self.keys - {key}, order, self.hashes, self.after)
+
+    def covers(self, other: Branch) -> bool:
+        """Whether whoever can spend by `other` can spend by this one."""
+        return (
+            self.keys <= other.keys
+            and set(self.hashes) <= set(other.hashes)
+            and (self.after is None or (other.after is not None and self.after <= other.after))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A compiled policy. templates: the witness of each path, without the script."""
+
+    script: bytes
+    descriptor: str
+    output: bytes
+    templates: Mapping[str, Witness]
+
+    def input_weight(self, path: str) -> int:
+        """Weight units of an input that spends by `path`, with its witness."""
+        template = self.templates[path]
+        size = len(compact_size(len(self.script))) + len(self.script)
+        return INPUT_WEIGHT + 1 + sum(map(item_bytes, template)) + size
+
+
+@lru_cache(maxsize=4096)
+def compile_policy(paths: tuple[Path, ...]) -> Contract:
+    """The script of a policy. Raises BadKey, and BadPolicy for what has no sane miniscript here."""
+    branches = tuple(_branch(path) for path in paths)
+    _check_overlap(branches)
+    best = _Search(len(branches)).best(branches)
+    if best is None or not best.sane:
+        raise BadPolicy(
+            "no sane miniscript says this: a key may stand in one place only, and each alternative needs its own"
+        )
+    _check_limits(best)
+    return Contract(
+        script=best.script,
+        descriptor=with_checksum(f"wsh({best.text})"),
+        output=p2wsh(best.script),
+        templates={name: witness for name, witness in best.paths.items() if name is not None},
+    )
+
+
+def _branch(path: Path) -> Branch:
+    order = (path.to, *path.signers)
+    for key in order:
+        check_public(key)
+    if len(set(order)) != len(order):
+        raise BadPolicy(f"path {path.name!r} names a key twice")
+    return Branch(path.name, frozenset(order), order, path.hashes, path.after)
+
+
+def _check_overlap(branches: tuple[Branch, ...]) -> None:
+    if len(branches) > MAX_PATHS:
+        raise BadPolicy(f"there are {len(branches)} paths, at most {MAX_PATHS} are allowed")
+    for one in branches:
+        for other in branches:
+            if one is not other and one.covers(other):
+                raise BadPolicy(f"path {other.name!r} adds nothing to path {one.name!r}")
+
+
+def _check_limits(whole: Fragment) -> None:
+    if len(whole.script) > MAX_SCRIPT_BYTES:
+        raise BadPolicy(f"the script has {len(whole.script)} bytes, at most {MAX_SCRIPT_BYTES} are relayed")
+    if max(map(len, whole.paths.values())) >= MAX_STACK_ITEMS:
+        raise BadPolicy(f"a witness has more than {MAX_STACK_ITEMS} items")
+    if _operations(whole.script) > MAX_OPS:
+        raise BadPolicy(f"the script has more than {MAX_OPS} operations")
+
+
+def _operations(script: bytes) -> int:
+    """Opcodes above OP_16 in a script of ours, whose pushes are all direct."""
+    position = count = 0
+    while position < len(script):
+        opcode = script[position]
+        position += 1 + (opcode if opcode <= 75 else 0)
+        count += opcode > 0x60
+    return count
+
+
+class _Search:
+    """Finds the cheapest fragment for a set of branches. `total` is the number of paths of the whole policy: each
+    of them pays for every byte of the script."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._known: dict[tuple[Branch, ...], Fragment | None] = {}
+
+    def best(self, branches: tuple[Branch, ...]) -> Fragment | None:
+        if branches not in self._known:
+            found = (one for one in self._candidates(branches) if one.m)
+            self._known[branches] = min(found, key=self._cost, default=None)
+        return self._known[branches]
+
+    def _cost(self, one: Fragment) -> tuple[int, int, str]:
+        sizes = [sum(map(item_bytes, witness)) for witness in one.paths.values()]
+        return self._total * len(one.script) + sum(sizes), max(sizes), one.text
+
+    def _candidates(self, branches: tuple[Branch, ...]) -> Iterator[Fragment]:
+        if len(branches) == 1:
+            yield ms.named(_chain(branches[0]), branches[0].name)
+            return
+        for key in sorted({key for branch in branches for key in branch.keys}):
+            yield from self._factored(branches, key)
+        first, rest = branches[0], branches[1:]
+        for size in range(len(rest)):
+            for others in combinations(rest, size):
+                left = (first, *others)
+                yield from self._split(left, tuple(branch for branch in branches if branch not in left))
+
+    def _factored(self, branches: tuple[Branch, ...], key: str) -> Iterator[Fragment]:
+        """The branches that need `key`'s signature behind it, the others where it is absent."""
+        inner = tuple(branch.without(key) for branch in branches if key in branch.keys)
+        outer = tuple(branch for branch in branches if key not in branch.keys)
+        other = self.best(outer) if outer else None
+        if outer and other is None:
+            return
+        if inner[0].bare:  # alone, since no branch covers another
+            if other is not None:
+                yield ms.or_d(ms.pk(key), other, inner[0].name)
+            return
+        behind = self.best(inner)
+        if behind is None:
+            return
+        if other is None:
+            yield ms.and_v(ms.verify(ms.pk(key)), behind)
+        elif not behind.keys & other.keys:
+            yield ms.andor(ms.pk(key), behind, other)
+
+    def _split(self, left: tuple[Branch, ...], right: tuple[Branch, ...]) -> Iterator[Fragment]:
+        one, other = self.best(left), self.best(right)
+        if one is None or other is None or one.keys & other.keys:
+            return
+        yield ms.or_i(one, other)
+        yield ms.or_i(other, one)
+
+
+def _chain(branch: Branch) -> Fragment:
+    """All conditions of one branch. The time comes last, where it needs no VERIFY."""
+    parts = [ms.sha256(value) for value in branch.hashes] + [ms.pk(key) for key in branch.order]
+    if branch.after is not None:
+        parts.append(ms.after(branch.after))
+    return reduce(lambda rest, part: ms.and_v(ms.verify(part), rest), reversed(parts[:-1]), parts[-1])
+
+
+# --- reading a spend -------------------------------------------------------------------------------------
+
+
+def path_of(contract: Contract, witness: tuple[bytes, ...]) -> str | None:
+    """Which path a witness (without the script) took.
+
+    Every choice leaves its mark at a fixed place, so at most one template fits what nodes relay. Consensus alone
+    allows more: any true or false selector (MINIMALIF), a wrong signature instead of none (NULLFAIL). With a
+    miner's help a spend may look like that, and must not become invisible by it."""
+    fitting = [name for name, template in contract.templates.items() if _matches(template, witness, _fits)]
+    loose = [name for name, template in contract.templates.items() if _matches(template, witness, _may_fit)]
+    return next(iter(fitting or loose), None) if len(fitting or loose) == 1 else None
+
+
+def _matches(template: Witness, witness: tuple[bytes, ...], fits: Callable[[Item, bytes], bool]) -> bool:
+    return len(template) == len(witness) and all(map(fits, template, witness))
+
+
+def _fits(item: Item, data: bytes) -> bool:
+    match item:
+        case ms.SigOf():
+            return _is_signature(data)
+        case PreimageOf(hash=value):
+            return ms.opens(value, data)
+        case ms.Choice(first=True):
+            return data == b"\x01"
+        case ms.Choice() | ms.NoSig():
+            return data == b""
+
+
+def _may_fit(item: Item, data: bytes) -> bool:
+    match item:
+        case ms.Choice(first=first):
+            return first == any((*data[:-1], data[-1] & 0x7F) if data else ())  # a negative zero is false
+        case ms.NoSig():
+            return not data or _is_signature(data)
+    return _fits(item, data)
+
+
+def _is_signature(data: bytes) -> bool:
+    """Whether it has the form of one: consensus refuses anything else but nothing (BIP66)."""
+    return len(data) >= MIN_SIGNATURE_BYTES and data[0] == DER_SEQUENCE
+
+
+def preimages_in(hashes: tuple[bytes, ...], witness: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The preimages of `hashes` that a witness shows, in that order."""
+    return tuple(data for value in hashes for data in witness if ms.opens(value, data))

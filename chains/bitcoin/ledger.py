@@ -1,0 +1,133 @@
+"""What the follower has seen on the best chain, by block: receipts of watched scripts and what spent them.
+
+Nothing is ever undone: a reorganisation drops what stands above the fork, and every answer is derived from the
+rest. No I/O here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from chains.bitcoin.blocks import BlockFacts, Payment, Receipt
+
+
+class Ledger:
+    """Blocks from `base` to `tip`, contiguous, and their events. Empty until `start`."""
+
+    def __init__(self) -> None:
+        self.scripts: set[bytes] = set()  # watched
+        self.outpoints: set[bytes] = set()  # ever seen to pay a watched script, or asked for
+        self._hashes: dict[int, str] = {}
+        self._receipts: dict[bytes, Receipt] = {}
+        self._payments: dict[bytes, Payment] = {}
+        self._by_script: dict[bytes, set[bytes]] = {}
+        self.base = 0
+        self.tip = -1
+
+    # --- blocks
+
+    @property
+    def empty(self) -> bool:
+        return self.tip < self.base
+
+    def start(self, height: int, block: str) -> None:
+        """Forget all events and begin with this block, whose own events are not known. What is watched stays."""
+        self._receipts.clear()
+        self._payments.clear()
+        self._by_script.clear()
+        self._hashes = {height: block}
+        self.base = self.tip = height
+
+    def hash(self, height: int) -> str:
+        return self._hashes[height]
+
+    def knows(self, height: int) -> bool:
+        return self.base <= height <= self.tip
+
+    def extend(self, height: int, block: BlockFacts) -> None:
+        """Add the block after the tip."""
+        if height != self.tip + 1 or block.previous != self._hashes[self.tip]:
+            raise ValueError(f"block {block.hash} does not follow the tip")
+        self._hashes[height] = block.hash
+        self.tip = height
+        self.add(block)
+
+    def lower(self, hashes: dict[int, str]) -> None:
+        """Learn of the blocks below the base, which link up with it."""
+        self._hashes |= hashes
+        self.base = min(self._hashes)
+
+    def cut(self, height: int) -> None:
+        """Drop every block above `height` and its events."""
+        for gone in range(height + 1, self.tip + 1):
+            del self._hashes[gone]
+        self.tip = height
+        self._payments = {point: one for point, one in self._payments.items() if one.height <= height}
+        for receipt in [one for one in self._receipts.values() if one.height > height]:
+            self._drop(receipt)
+
+    # --- events
+
+    def add(self, block: BlockFacts) -> None:
+        """Note a block's events; noting them again changes nothing."""
+        self.add_receipts(block.receipts)
+        for payment in block.payments:
+            self._payments[payment.outpoint] = payment
+
+    def add_receipts(self, receipts: Iterable[Receipt]) -> None:
+        for receipt in receipts:
+            self._receipts[receipt.outpoint] = receipt
+            self._by_script.setdefault(receipt.script, set()).add(receipt.outpoint)
+            self.outpoints.add(receipt.outpoint)
+
+    def forget(self, script: bytes) -> None:
+        """Stop watching a script."""
+        self.scripts.discard(script)
+        for outpoint in self._by_script.pop(script, set()):
+            self._receipts.pop(outpoint)
+            self._payments.pop(outpoint, None)
+            self.outpoints.discard(outpoint)
+
+    def prune(self, scripts: Iterable[bytes], height: int) -> None:
+        """Drop receipts of these scripts that were spent at or below `height`."""
+        for script in scripts:
+            for receipt in list(self.receipts(script)):
+                payment = self._payments.get(receipt.outpoint)
+                if payment is not None and payment.height <= height:
+                    self._drop(receipt)
+                    self._payments.pop(receipt.outpoint)
+                    self.outpoints.discard(receipt.outpoint)
+
+    def _drop(self, receipt: Receipt) -> None:
+        # its outpoint stays watched: the same transaction may be mined again
+        del self._receipts[receipt.outpoint]
+        points = self._by_script[receipt.script]
+        points.discard(receipt.outpoint)
+        if not points:
+            del self._by_script[receipt.script]
+
+    # --- answers
+
+    def receipts(self, script: bytes) -> list[Receipt]:
+        """Everything that paid a script, oldest first."""
+        found = (self._receipts[point] for point in self._by_script.get(script, ()))
+        return sorted(found, key=lambda one: (one.height, one.position, one.outpoint))
+
+    def receipt(self, outpoint: bytes) -> Receipt | None:
+        return self._receipts.get(outpoint)
+
+    def payment(self, outpoint: bytes) -> Payment | None:
+        """What spent an outpoint on the best chain."""
+        return self._payments.get(outpoint)
+
+    def coins(self, script: bytes) -> Iterator[Receipt]:
+        """What stands at a script, oldest first."""
+        return (one for one in self.receipts(script) if one.outpoint not in self._payments)
+
+    def ripe(self, receipt: Receipt) -> bool:
+        """Whether consensus lets the next block spend it."""
+        return self.depth(receipt.height) >= receipt.maturity
+
+    def depth(self, height: int) -> int:
+        """Confirmations of something at `height`."""
+        return self.tip - height + 1

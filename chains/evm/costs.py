@@ -1,0 +1,19 @@
+"""Gas that spending a vault takes, pushed by a third party; from receipts (tests/chains/test_evm_costs.py)."""
+
+from __future__ import annotations
+
+from chains.legs import NATIVE, Leg
+
+NATIVE_GAS = 63_500  # to an account that exists; 25,000 more to one that does not
+TOKEN_GAS = 73_200  # to an account that holds some already; 17,100 more to one that does not
+PER_PREIMAGE = 1_800  # call data, hash, event
+PER_SIGNER = 7_300  # call data, EIP-712, recovery of the key
+PER_PATH_BEFORE = 1_300  # call data and hash
+
+
+def claim_gas(leg: Leg, path: str) -> int:
+    """An estimate, good to two per cent; what is signed is estimated by the node."""
+    taken = leg.path(path)
+    base = NATIVE_GAS if leg.asset == NATIVE else TOKEN_GAS
+    witness = PER_PREIMAGE * len(taken.hashes) + PER_SIGNER * len(taken.signers)
+    return base + witness + PER_PATH_BEFORE * leg.paths.index(taken)

@@ -1,0 +1,204 @@
+"""One party's account on an EVM chain: funds vaults, pushes spends, signs consents.
+
+It keeps no state: the seed, the chain and the transactions the journal calls pending give everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chains.errors import NothingToSpend, WouldFail
+from chains.evm import vaults
+from chains.evm.account import Account
+from chains.evm.client import Client
+from chains.evm.errors import Reverted
+from chains.evm.purse import Call, Purse
+from chains.evm.reserves import reserves
+from chains.evm.reverts import is_empty, words_of
+from chains.evm.settings import EvmSettings
+from chains.legs import NATIVE, Leg
+from chains.port import Key, SignedTx
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One spend to be pushed: what `spend` takes of leg, path and witness."""
+
+    leg: Leg
+    path: str
+    preimages: tuple[bytes, ...] = ()
+    consents: tuple[str, ...] = ()
+
+
+class EvmWallet:
+    """See `chains.port.Wallet`. Prices are maxFeePerGas in wei; the tip is chosen here."""
+
+    def __init__(self, client: Client, settings: EvmSettings, account: Account) -> None:
+        self.address = account.address
+        self._chain = client.name
+        self._chain_id = settings.chain_id
+        self._factory = settings.factory
+        self._purse = Purse(client, settings, account)
+
+    def __repr__(self) -> str:
+        return f"EvmWallet(address={self.address!r})"
+
+    def key(self, nonce: bytes, label: str) -> Key:
+        """The account itself: recipients are known by their address, and vaults are told apart by their salt."""
+        return Key(self.address, self._purse.account.secret)
+
+    async def balance(self, asset: str) -> int:
+        """Units of `asset` at the best block: `native` or a token's address."""
+        return await self._purse.balance(asset, self.address)
+
+    def gaps(self, used: int, pending: Sequence[SignedTx]) -> tuple[int, ...]:
+        """Nonces from `used` on that no pending transaction has although a later one does: until they are used,
+        the later ones can't be mined."""
+        taken = reserves(pending, self.address, used, None).nonces
+        return tuple(nonce for nonce in range(used, max(taken, default=used)) if nonce not in taken)
+
+    # --- paying
+
+    async def fund(
+        self, leg: Leg, price: int, cap: int, pending: Sequence[SignedTx], replacing: SignedTx | None = None
+    ) -> SignedTx:
+        """A plain payment to the leg's vault: a transfer of native coin, or a token's `transfer`."""
+        vault = self._vault(leg)
+        await self._purse.refuse_code(vault)
+        slot = await self._purse.slot(pending, replacing)
+        await self._purse.need(leg.asset, leg.amount, slot.held)
+        call = _payment(leg, vault)
+        gas = await self._purse.estimate(call)
+        return await self._purse.sign(call, gas, slot, price, cap, [replacing])
+
+    async def cancel(
+        self, tx: SignedTx, price: int, pending: Sequence[SignedTx], replacing: SignedTx | None = None
+    ) -> SignedTx:
+        """Nothing, paid to ourselves with the nonce of `tx`."""
+        slot = await self._purse.slot(pending, tx)
+        call = Call(self.address)
+        gas = await self._purse.estimate(call)
+        return await self._purse.sign(call, gas, slot, price, None, [tx, replacing])
+
+    # --- spending
+
+    async def spend(
+        self,
+        leg: Leg,
+        path: str,
+        key: Key,
+        preimages: Sequence[bytes],
+        consents: Sequence[str],
+        price: int,
+        cap: int,
+        pending: Sequence[SignedTx],
+        replacing: SignedTx | None = None,
+        idle: bool = False,
+    ) -> SignedTx:
+        """`Vaults.spend`, pushed by this account; the path's recipient gets what the vault holds."""
+        push = Push(leg, path, tuple(preimages), tuple(consents))
+        return await self.push(push, leg.asset, price, cap, pending, replacing, idle=idle)
+
+    async def push(
+        self,
+        push: Push,
+        asset: str,
+        price: int,
+        cap: int,
+        pending: Sequence[SignedTx],
+        replacing: SignedTx | None = None,
+        idle: bool = False,
+    ) -> SignedTx:
+        """The same for any asset that stands at the vault, such as a token sent there by mistake."""
+        call = self._call(push, asset)
+        slot = await self._purse.slot(pending, replacing)
+        if idle:
+            self._purse.refuse_busy(slot)
+        gas = await self._simulated(push, asset, call)
+        return await self._purse.sign(call, gas, slot, price, cap, [replacing])
+
+    async def push_many(
+        self,
+        pushes: Sequence[Push],
+        asset: str,
+        price: int,
+        cap: int,
+        pending: Sequence[SignedTx],
+        replacing: SignedTx | None = None,
+    ) -> SignedTx:
+        """Several spends of one asset in one transaction. Those that would fail now are left out; one that fails
+        later is skipped on chain. Not for a first reveal: what is skipped is revealed too. Raises
+        NothingToSpend."""
+        good, allowance = [], 0
+        for push in pushes:
+            try:
+                allowance = max(allowance, await self._simulated(push, asset, self._call(push, asset)))
+            except (NothingToSpend, WouldFail):
+                continue
+            good.append(vaults.VaultSpend(push.leg, _index(push), self._chain_id, *_witness(push)))
+        if not good:
+            raise NothingToSpend(self._chain, ", ".join(self._vault(push.leg) for push in pushes))
+        call = Call(self._factory, data=vaults.batch_calldata(asset, allowance, good))
+        slot = await self._purse.slot(pending, replacing)
+        gas = await self._purse.estimate(call)
+        return await self._purse.sign(call, gas, slot, price, cap, [replacing])
+
+    async def _simulated(self, push: Push, asset: str, call: Call) -> int:
+        """The gas of a spend that succeeds at the best block. Raises NothingToSpend, WouldFail."""
+        vault = self._vault(push.leg)
+        if not await self._purse.balance(asset, vault):
+            raise NothingToSpend(self._chain, vault)
+        try:
+            await self._purse.simulate(call)
+        except Reverted as error:
+            if is_empty(error):
+                raise NothingToSpend(self._chain, vault) from error
+            raise WouldFail(self._chain, words_of(error)) from error
+        return await self._purse.estimate(call)
+
+    def _call(self, push: Push, asset: str) -> Call:
+        preimages, signatures = _witness(push)
+        try:
+            data = vaults.spend_calldata(push.leg, _index(push), self._chain_id, asset, preimages, signatures)
+        except vaults.BadWitness as error:
+            raise WouldFail(self._chain, str(error)) from error
+        return Call(self._factory, data=data)
+
+    def _vault(self, leg: Leg) -> str:
+        return vaults.vault_address(leg, self._chain_id, self._factory)
+
+    # --- consenting
+
+    async def consent(self, leg: Leg, path: str, key: Key) -> str:
+        """Our EIP-712 signature, hex, good for whatever stands or will stand at the vault."""
+        index = _index(Push(leg, path))
+        return "0x" + vaults.sign_consent(leg, index, self._chain_id, self._factory, key.secret).hex()
+
+    async def check_consent(self, leg: Leg, path: str, signer: str, consent: str) -> bool:
+        """Whether the factory would take it as `signer`'s."""
+        index = _index(Push(leg, path))
+        signature = _signature(consent)
+        return vaults.check_consent(leg, index, self._chain_id, self._factory, signer, signature)
+
+
+def _payment(leg: Leg, vault: str) -> Call:
+    if leg.asset == NATIVE:
+        return Call(vault, leg.amount)
+    return Call(leg.asset, data=vaults.transfer_calldata(vault, leg.amount))
+
+
+def _index(push: Push) -> int:
+    return push.leg.paths.index(push.leg.path(push.path))
+
+
+def _witness(push: Push) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    return push.preimages, tuple(_signature(consent) for consent in push.consents)
+
+
+def _signature(consent: str) -> bytes:
+    """The signature's bytes; none of text that is not hex, which no check takes."""
+    try:
+        return bytes.fromhex(consent.removeprefix("0x"))
+    except ValueError:
+        return b""

@@ -1,0 +1,214 @@
+"""The driver, the same for every protocol: observe, derive, plan, store, broadcast, track until final.
+
+It keeps nothing in memory that it needs: whoever wakes up looks first, since the world moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from chains.errors import ChainError
+from chains.port import Chain, SignedTx, TxPhase, TxState, Wallet
+from htlc.courier import Courier
+from htlc.executor import Executor, Work
+from htlc.fees import FeePolicy
+from htlc.look import SecretOf
+from htlc.observer import Observation, Observer
+from htlc.ports import CANCEL, FUND, Clock, Deal, Intent, Journal, Peer
+from htlc.protocols.base import Action, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
+RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
+BURST_SECONDS = 0.05  # a burst of blocks is one look
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the last tick made of a deal, for people and metrics. troubles: what stood in the way, in words."""
+
+    observation: Observation
+    actions: tuple[Action, ...]
+    troubles: tuple[str, ...]
+
+
+class Driver:
+    """Runs every open deal of one party. One driver per journal; the store sees to that."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        chains: Mapping[str, Chain],
+        wallets: Mapping[str, Wallet],
+        secret_of: SecretOf,
+        clock: Clock,
+        peer: Peer,
+        fees: Mapping[str, FeePolicy],
+    ) -> None:
+        self._journal = journal
+        self._chains = chains
+        self._clock = clock
+        self._observer = Observer(chains, secret_of, clock)
+        self._executor = Executor(journal, chains, wallets, fees)
+        self._courier = Courier(peer)
+        self._wake = asyncio.Event()
+        self.reports: dict[str, Report] = {}
+
+    # --- the loop ----------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tick until `stop` is set: when a chain moves, when poked, at the latest every TICK_SECONDS."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                waiters = [group.create_task(self._wait(chain)) for chain in self._chains.values()]
+                while not stop.is_set():
+                    self._wake.clear()
+                    await self.tick()
+                    await self._pause(stop)
+                for waiter in waiters:
+                    waiter.cancel()
+        finally:
+            await self.close()
+
+    def poke(self) -> None:
+        """Look again at once: the journal has something new."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Stop what runs beside the ticks."""
+        await self._courier.close()
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        stopped = asyncio.ensure_future(stop.wait())
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((stopped, woken), timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            woken.cancel()
+
+    async def _wait(self, chain: Chain) -> None:
+        while True:
+            seen = self._observer.snapshots.get(chain.name)
+            try:
+                await chain.wait(seen.tip.hash if seen else "", timeout=30)
+            except ChainError:
+                await asyncio.sleep(RETRY_SECONDS)
+            self._wake.set()
+            await asyncio.sleep(BURST_SECONDS)
+
+    # --- one tick ----------------------------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """One look at everything, and what follows from it for every deal."""
+        deals = {deal.id: deal for deal in await self._journal.deals()}
+        for deal in deals.values():
+            await self._observer.know(deal)
+        await self._observer.look()
+        unsettled = await self._journal.unsettled()
+        states = await self._observer.trace(unsettled, deals)
+        await self._settle(unsettled, states, deals)
+        self._executor.begin(_pending(unsettled))
+        for deal in deals.values():
+            try:
+                await self._drive(deal, states)
+            except Exception:
+                # A fault of ours in one deal must not cost the deadlines of the others.
+                log.exception("deal failed", deal=deal.id)
+
+    async def _settle(
+        self, unsettled: Iterable[Intent], states: Mapping[int, TxState], deals: Mapping[str, Deal]
+    ) -> None:
+        """Store the last word of the chains on what can't change any more."""
+        for intent in unsettled:
+            state = states.get(intent.number)
+            if state is None or state.phase not in (TxPhase.MINED, TxPhase.DISPLACED):
+                continue
+            if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
+                await self._journal.settle(intent.number, state)
+
+    async def _drive(self, deal: Deal, states: Mapping[int, TxState]) -> None:
+        self._courier.deliver(deal)
+        seen = self._observer.observe(deal, await self._journal.intents(deal.id), states)
+        if seen.shown:
+            await self._journal.learn(deal.id, seen.shown)  # before anything that relies on them
+        actions = seen.plan()
+        work = Work(deal, seen.known.protocol, seen.known.legs, seen.attempts, int(self._clock.now()))
+        troubles = [trouble for action in actions if (trouble := await self._act(work, action))]
+        troubles += await self._heal(work, actions)
+        self.reports[deal.id] = Report(seen, actions, tuple(troubles))
+
+    async def _act(self, work: Work, action: Action) -> str | None:
+        """Perform one action; what stands in its way is returned, in words."""
+        blocked = _blocked(work, action, self._observer.live)
+        if blocked:
+            return blocked
+        try:
+            await self._executor.perform(work, action)
+        except ChainError as error:
+            log.warning("action failed", deal=work.deal.id, action=type(action).__name__, reason=str(error))
+            return str(error)
+        if isinstance(action, Close):
+            log.info("closed", deal=work.deal.id, outcome=action.outcome)
+            self._courier.forget(work.deal.id)
+            await self._observer.forget(work.deal.id)
+        if isinstance(action, Swear | GiveConsent):
+            self.poke()  # what follows from it is seen to in the next tick
+        return None
+
+    async def _heal(self, work: Work, actions: tuple[Action, ...]) -> list[str]:
+        """Cancel what no plan stands behind any more and what would block the account's later nonces: a
+        transaction that was stored, is not seen by the node, and is not wanted."""
+        troubles = []
+        wanted = _wanted(actions)
+        for attempt in work.attempts.all:
+            step = (attempt.intent.leg, attempt.intent.step)
+            if attempt.state.phase is not TxPhase.UNSEEN or step in wanted or attempt.intent.step == CANCEL:
+                continue
+            chain = attempt.tx.chain
+            if chain not in self._observer.live or not self._chains[chain].ordered:
+                continue
+            try:
+                await self._executor.cancel(work, attempt)
+            except ChainError as error:
+                troubles.append(str(error))
+        return troubles
+
+
+def _pending(unsettled: Iterable[Intent]) -> dict[str, list[SignedTx]]:
+    pending: dict[str, list[SignedTx]] = {}
+    for intent in unsettled:
+        pending.setdefault(intent.tx.chain, []).append(intent.tx)
+    return pending
+
+
+def _blocked(work: Work, action: Action, live: frozenset[str]) -> str | None:
+    """Why an action must wait, or None. While a chain of the deal can't be seen, only what can't be wrong is
+    done: spends that reveal nothing new. A deal closes only when nothing we signed can still be mined."""
+    missing = {leg.chain for leg in work.legs.values()} - live
+    if isinstance(action, SpendLeg) and not action.reveals:
+        missing &= {work.legs[action.leg].chain}
+    if missing and not isinstance(action, Swear):
+        return f"waiting for {', '.join(sorted(missing))}"
+    if isinstance(action, Close) and not work.attempts.settled():
+        return "waiting for the last transactions to be final"
+    return None
+
+
+def _wanted(actions: tuple[Action, ...]) -> set[tuple[str, str]]:
+    """(leg, step) of every lineage that a plan stands behind."""
+    wanted = set()
+    for action in actions:
+        match action:
+            case Fund(leg) | Unfund(leg):
+                wanted.add((leg, FUND))
+            case SpendLeg(leg, path):
+                wanted.add((leg, path))
+            case _:
+                pass
+    return wanted

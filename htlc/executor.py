@@ -1,0 +1,185 @@
+"""Carries out a plan's actions: price, sign, store, broadcast; in this order, for every transaction.
+
+Every action says what shall be the case, not what to do, so carrying it out again is always safe: a lineage
+that is in flight is broadcast again or replaced with a higher fee, never doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import structlog
+
+from chains.errors import Rejected
+from chains.legs import NATIVE, Leg
+from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
+from htlc.fees import FeePolicy, Purpose, bid
+from htlc.lineage import Attempt, Attempts
+from htlc.ports import CANCEL, FUND, Deal, Journal
+from htlc.protocols.base import Action, Close, DealProtocol, Fund, GiveConsent, SpendLeg, Swear, Unfund
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Work:
+    """One deal in one tick: what is known of it, and the lineages that this tick's plan wants."""
+
+    deal: Deal
+    protocol: DealProtocol
+    legs: Mapping[str, Leg]
+    attempts: Attempts
+    now: int
+
+
+class Executor:
+    """The hands of the driver. `pending` is every unsettled transaction of ours by chain; the driver renews it
+    each tick and the executor adds what it signs."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        chains: Mapping[str, Chain],
+        wallets: Mapping[str, Wallet],
+        fees: Mapping[str, FeePolicy],
+    ) -> None:
+        self._journal = journal
+        self._chains = chains
+        self._wallets = wallets
+        self._policies = fees
+        self._estimates: dict[str, FeeEstimate] = {}
+        self.pending: dict[str, list[SignedTx]] = {}
+
+    def begin(self, pending: Mapping[str, Sequence[SignedTx]]) -> None:
+        """Start a tick: prices are asked for anew, reservations are the journal's."""
+        self._estimates.clear()
+        self.pending = {chain: list(pending.get(chain, ())) for chain in self._chains}
+
+    async def perform(self, work: Work, action: Action) -> None:
+        """Bring about what one action asks for, as far as that can be done now. Raises a ChainError
+        that the next tick may cure."""
+        match action:
+            case Fund():
+                await self._fund(work, action)
+            case Unfund():
+                await self._unfund(work, action)
+            case SpendLeg():
+                await self._spend(work, action)
+            case GiveConsent():
+                await self._consent(work, action)
+            case Swear(vow):
+                await self._journal.swear(work.deal.id, vow)
+            case Close(outcome):
+                await self._journal.close(work.deal.id, outcome, work.now)
+
+    # --- transactions ------------------------------------------------------------------------------------
+
+    async def _fund(self, work: Work, action: Fund) -> None:
+        leg = work.legs[action.leg]
+        ours = work.attempts.of(action.leg, FUND)
+        if work.attempts.of(action.leg, CANCEL) or any(a.state.phase is TxPhase.MINED for a in ours):
+            return  # on its way, or taken back: a second funding from other inputs would be a second payment
+        alive = work.attempts.alive(action.leg, FUND)
+        price, cap = await self._price(work, leg, Purpose.FUND, action.deadline, alive)
+        if price is None:
+            await self._again(work, alive)
+            return
+        replacing = alive[-1].tx if alive else None
+        tx = await self._wallets[leg.chain].fund(leg, price, cap, self.pending[leg.chain], replacing)
+        await self._sign(work, action.leg, FUND, tx, alive)
+
+    async def _unfund(self, work: Work, action: Unfund) -> None:
+        alive = work.attempts.alive(action.leg, FUND)
+        if alive:
+            await self.cancel(work, alive[-1])
+
+    async def cancel(self, work: Work, attempt: Attempt) -> None:
+        """Double-spend an attempt by a payment to ourselves."""
+        leg = work.legs[attempt.intent.leg]
+        cancels = work.attempts.cancels(attempt)
+        price, _ = await self._price(work, leg, Purpose.CANCEL, None, cancels or (attempt,))
+        if price is None and cancels:
+            await self._again(work, cancels)
+            return
+        replacing = cancels[-1].tx if cancels else None
+        wallet = self._wallets[leg.chain]
+        price = max(price or 0, attempt.tx.price)
+        tx = await wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
+        await self._sign(work, attempt.intent.leg, CANCEL, tx, cancels)
+
+    async def _spend(self, work: Work, action: SpendLeg) -> None:
+        leg = work.legs[action.leg]
+        alive = work.attempts.alive(action.leg, action.path)
+        purpose = Purpose.CLAIM if action.preimages else Purpose.REFUND
+        price, cap = await self._price(work, leg, purpose, action.deadline, alive)
+        if price is None:
+            await self._again(work, alive)
+            return
+        role, label = work.protocol.recipient_key(action.leg, action.path)
+        wallet = self._wallets[leg.chain]
+        held = work.deal.consents_held.get((action.leg, action.path))
+        tx = await wallet.spend(
+            leg,
+            action.path,
+            wallet.key(work.deal.terms.parties[role].nonce, label),
+            action.preimages,
+            (held,) if held is not None else (),
+            price,
+            cap,
+            self.pending[leg.chain],
+            alive[-1].tx if alive else None,
+            idle=action.reveals and not alive,
+        )
+        sent = await self._sign(work, action.leg, action.path, tx, alive)
+        if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
+            await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
+
+    async def _price(
+        self, work: Work, leg: Leg, purpose: Purpose, deadline: int | None, alive: Sequence[Attempt]
+    ) -> tuple[int | None, int]:
+        """(price to sign at now, or None to leave the lineage as it is; most that it may cost)."""
+        estimate = self._estimates.get(leg.chain)
+        if estimate is None:
+            estimate = self._estimates[leg.chain] = await self._chains[leg.chain].fees()
+        offer = bid(
+            estimate,
+            self._policies[leg.chain],
+            purpose,
+            now=work.now,
+            started=alive[0].intent.signed_at if alive else work.now,
+            deadline=deadline,
+            value=leg.amount if leg.asset == NATIVE else None,
+            last_price=alive[-1].tx.price if alive else None,
+        )
+        return offer.price, offer.cap
+
+    async def _sign(self, work: Work, leg: str, step: str, tx: SignedTx, lineage: Sequence[Attempt]) -> bool:
+        await self._journal.sign(work.deal.id, leg, step, tx, work.now)
+        self.pending[tx.chain].append(tx)
+        attempt = len(lineage) + 1
+        log.info("signed", deal=work.deal.id, leg=leg, step=step, txid=tx.txid, fee=tx.fee, attempt=attempt)
+        return await self._send(work, tx)
+
+    async def _again(self, work: Work, alive: Sequence[Attempt]) -> None:
+        """Broadcast a lineage again, the newest first: nodes restart and mempools evict."""
+        for attempt in reversed(alive):
+            if attempt.state.phase is TxPhase.PENDING or await self._send(work, attempt.tx):
+                return
+
+    async def _send(self, work: Work, tx: SignedTx) -> bool:
+        try:
+            await self._chains[tx.chain].broadcast(tx)
+        except Rejected as error:
+            log.warning("rejected", deal=work.deal.id, txid=tx.txid, reason=error.reason)
+            return False
+        return True
+
+    async def _consent(self, work: Work, action: GiveConsent) -> None:
+        leg = work.legs[action.leg]
+        wallet = self._wallets[leg.chain]
+        ((role, label),) = work.protocol.signer_keys(action.leg, action.path)
+        key = wallet.key(work.deal.terms.parties[role].nonce, label)
+        consent = await wallet.consent(leg, action.path, key)
+        await self._journal.give_consent(work.deal.id, action.leg, action.path, consent)

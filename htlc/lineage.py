@@ -1,0 +1,84 @@
+"""What became of the transactions we signed for one deal.
+
+A lineage is every attempt at one step of one leg. All attempts share an input or a nonce, so at most one of
+them can be mined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from chains.port import SignedTx, TxPhase, TxState
+from htlc.ports import CANCEL, FUND, Intent
+from htlc.protocols.base import Flight
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A transaction we signed and where it stands now."""
+
+    intent: Intent
+    state: TxState
+
+    @property
+    def alive(self) -> bool:
+        """It may still be mined, as far as this look tells."""
+        return self.state.phase in (TxPhase.UNSEEN, TxPhase.PENDING)
+
+    @property
+    def effective(self) -> bool:
+        """It was mined and did what it was signed for."""
+        return self.state.phase is TxPhase.MINED and self.state.succeeded
+
+    @property
+    def tx(self) -> SignedTx:
+        return self.intent.tx
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Every transaction we signed for one deal, oldest first. depths: the horizon by chain, in blocks."""
+
+    all: tuple[Attempt, ...]
+    depths: Mapping[str, int]
+
+    def of(self, leg: str, step: str) -> tuple[Attempt, ...]:
+        return tuple(a for a in self.all if a.intent.leg == leg and a.intent.step == step)
+
+    def alive(self, leg: str, step: str) -> tuple[Attempt, ...]:
+        return tuple(a for a in self.of(leg, step) if a.alive)
+
+    def final(self, attempt: Attempt) -> bool:
+        """Nothing that happens within the reorganisation horizon changes its state any more."""
+        if attempt.intent.final is not None:
+            return True
+        return not attempt.alive and attempt.state.depth >= self.depths[attempt.tx.chain]
+
+    def settled(self) -> bool:
+        """Nothing we signed can change its state any more."""
+        return all(self.final(attempt) for attempt in self.all)
+
+    def flight(self, leg: str) -> Flight:
+        """Where our funding of a leg stands."""
+        fundings = self.of(leg, FUND)
+        if not fundings:
+            return Flight.NONE
+        if any(attempt.effective and self.final(attempt) for attempt in fundings):
+            return Flight.DONE
+        if all(self.final(attempt) for attempt in fundings):
+            return Flight.CANCELLED
+        return Flight.OPEN
+
+    def cancels(self, attempt: Attempt) -> tuple[Attempt, ...]:
+        """The cancellations signed so far of one attempt, alive ones only."""
+        claims = set(attempt.tx.claims)
+        return tuple(a for a in self.alive(attempt.intent.leg, CANCEL) if claims & set(a.tx.claims))
+
+
+def attempts(intents: Iterable[Intent], states: Mapping[int, TxState], depths: Mapping[str, int]) -> Attempts:
+    """Pair a deal's intents with what the chains say of them now. An intent on a chain that could not be looked
+    at counts as unseen: it may still be mined."""
+    unseen = TxState(TxPhase.UNSEEN)
+    pairs = (Attempt(i, i.final or states.get(i.number, unseen)) for i in intents)
+    return Attempts(tuple(pairs), depths)

@@ -1,0 +1,5 @@
+"""python -m relayer.cli: the strikelock command."""
+
+from relayer.cli.main import main
+
+main()

@@ -1,0 +1,28 @@
+"""The strikelock command. Its modules import heavy libraries inside the commands that need them, so that
+`--help` answers at once."""
+
+from __future__ import annotations
+
+import typer
+
+from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Trade an option, or a plain swap, between two chains without a custodian.",
+)
+app.add_typer(demo.app, name="demo", help="Run a swap or an option between two parties on real nodes.")
+app.command("run", help=run.HELP)(run.run)
+app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
+app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
+app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
+app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
+app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
+app.add_typer(config.app, name="config", help="Show and check the configuration.")
+app.add_typer(db.app, name="db", help="Look after the database.")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,103 @@
+"""What every command shares: one JSON document or words on stdout, logs on stderr, errors as exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from chains.errors import StrikelockError
+
+T = TypeVar("T")
+
+PIPE_WIDTH = 200  # of tables where no terminal says how wide it is
+FAILURE = 1  # exit code of anything that a user can act on
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="STRIKELOCK_CONFIG", help="The configuration file.", show_default=True),
+]
+DEFAULT_CONFIG = Path("strikelock.toml")
+
+
+def emit(document: Any, as_json: bool, words: Callable[[], object]) -> None:
+    """Print the document, or call `words` for people. `words` returns a rich renderable or a string."""
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, default=str))
+        return
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    shown = words()
+    Console(highlight=False, width=width).print(shown, soft_wrap=isinstance(shown, str))
+
+
+def fail(error: StrikelockError, as_json: bool) -> None:
+    """Say what went wrong and leave with FAILURE."""
+    if as_json:
+        typer.echo(json.dumps({"error": error_document(error)}, indent=2))
+    typer.secho(f"error: {error}", err=True, fg="red")
+    raise typer.Exit(FAILURE)
+
+
+def error_document(error: StrikelockError) -> dict[str, Any]:
+    """An error for programs: its type, its message, its fields."""
+    values = {f.name: getattr(error, f.name) for f in fields(error)} if is_dataclass(error) else {}
+    plain = {name: value if isinstance(value, int | float | str) else str(value) for name, value in values.items()}
+    return {"type": type(error).__name__, "message": str(error), **plain}
+
+
+def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNING) -> T:
+    """Run a command's work; errors of ours become a message and an exit code."""
+    import asyncio
+
+    log_to_stderr(level)
+    try:
+        return asyncio.run(work)
+    except StrikelockError as error:
+        fail(error, as_json)
+    except BaseExceptionGroup as group:
+        ours = group.subgroup(StrikelockError)
+        if ours is None:
+            raise
+        fail(_first(ours), as_json)
+    except KeyboardInterrupt:
+        typer.secho("interrupted", err=True)
+        raise typer.Exit(130) from None
+    raise AssertionError("not reached")
+
+
+def _first(group: BaseExceptionGroup[StrikelockError]) -> StrikelockError:
+    """The first error in a group of groups."""
+    found: StrikelockError | BaseExceptionGroup[StrikelockError] = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+def run_until_done(work: Coroutine[Any, Any, None], as_json: bool) -> None:
+    """Run a process of ours: as `run`, with what it does in the log."""
+    run(work, as_json, logging.INFO)
+
+
+def log_to_stderr(level: int = logging.WARNING) -> None:
+    """Logs never go to stdout, which belongs to the document."""
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )

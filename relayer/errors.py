@@ -1,0 +1,47 @@
+"""What can go wrong between a user and the daemon: configuration, and what the command line was asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chains.errors import StrikelockError
+
+
+@dataclass(eq=False)
+class Problem:
+    """One thing wrong in a configuration: where, what, and the nearest valid key if the key is unknown."""
+
+    where: str
+    what: str
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        hint = f" (did you mean {self.nearest!r}?)" if self.nearest else ""
+        return f"{self.where}: {self.what}{hint}"
+
+
+@dataclass(eq=False)
+class BadConfig(StrikelockError):
+    """A configuration that is not used, with everything that is wrong in it."""
+
+    file: str
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.file} can't be used:", *(f"  {problem}" for problem in self.problems)])
+
+
+@dataclass(eq=False)
+class NoConfig(StrikelockError):
+    """No configuration file where one was named or expected."""
+
+    file: str
+    template = "there is no configuration at {file}; name one with --config or STRIKELOCK_CONFIG"
+
+
+@dataclass(eq=False)
+class BadRequest(StrikelockError):
+    """Something the command line was asked for that makes no sense."""
+
+    reason: str
+    template = "{reason}"

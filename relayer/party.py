@@ -1,0 +1,222 @@
+"""A party, put together: seed, database, chains with their wallets, agreement, and the driver on top."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from chains.legs import NATIVE
+from chains.port import Chain, Wallet
+from chains.registry import make_chain
+from htlc.driver import Driver
+from htlc.fees import FeePolicy
+from htlc.observer import Observation, Observer
+from htlc.ports import Deal
+from htlc.protocols import protocol
+from htlc.terms import LegTerms
+from htlc.timelocks import guards as guards_of
+from htlc.timelocks import ladder
+from options.quoting import Market, Quote
+from relayer.errors import BadRequest
+from relayer.passphrase import passphrase
+from relayer.settings import SEED_FILE, FeeSettings, Settings, database_url
+from settlement import seed as seeds
+from settlement.agreement import Agreement, Offer
+from settlement.gate import Gate
+from settlement.mailer import Mailer
+from settlement.policy import AcceptPolicy, Policies, Risk
+from settlement.post import Post
+from settlement.premium import option_quote
+from settlement.proposal import Agreed, Proposal
+from settlement.releases import Releases
+from settlement.seed import Seed
+from settlement.store import Store
+
+WEIGHT_PRICE = 10**6  # a price at which rounding does not matter
+
+
+@dataclass(frozen=True, slots=True)
+class LocalClock:
+    """The machine's clock; with an offset read from a file where a test moves time."""
+
+    offset_file: Path | None = None
+
+    def now(self) -> float:
+        """UNIX seconds."""
+        if self.offset_file is None:
+            return time.time()
+        return time.time() + float(self.offset_file.read_text() or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Everything of one party. One that does not drive signs no transaction: it looks, proposes and decides."""
+
+    settings: Settings
+    seed: Seed
+    clock: LocalClock
+    store: Store
+    chains: Mapping[str, Chain]
+    wallets: Mapping[str, Wallet]
+    agreement: Agreement
+    post: Post
+    mailer: Mailer
+    gate: Gate
+    observer: Observer
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, drive: bool) -> AsyncIterator[Party]:
+        """Open everything and close it in the end. Raises what a missing seed, a database in use or a node of the
+        wrong network raise."""
+        seed = seeds.load(settings.party.folder / SEED_FILE, passphrase(settings))
+        clock = LocalClock(settings.testing.clock_offset_file)
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(await Store.open(database_url(settings), drive=drive))
+            chains = {name: make_chain(name, section, clock.now) for name, section in settings.chains.items()}
+            for chain in chains.values():
+                stack.push_async_callback(chain.close)
+            await asyncio.gather(*(chain.open() for chain in chains.values()))
+            wallets = {name: chain.wallet(seed.raw) for name, chain in chains.items()}
+            identity = seed.identity()
+            post = await stack.enter_async_context(Post(identity.public))
+            agreement = Agreement(store, chains, wallets, seed, _policies(settings), clock, _url(settings))
+            releases = Releases(store, wallets, identity, clock)
+            mailer = Mailer(store, agreement, releases, post)
+            observer = Observer(chains, seed.secret, clock)
+            gate = Gate(agreement, releases)
+            yield cls(settings, seed, clock, store, chains, wallets, agreement, post, mailer, gate, observer)
+
+    @property
+    def identity(self) -> str:
+        """The public key that names us."""
+        return self.agreement.identity.public
+
+    def driver(self) -> Driver:
+        """The driver of this party's deals."""
+        fees = {name: self._fee_policy(chain) for name, chain in self.chains.items()}
+        return Driver(self.store, self.chains, self.wallets, self.seed.secret, self.clock, self.mailer, fees)
+
+    def _fee_policy(self, chain: Chain) -> FeePolicy:
+        limits = self.settings.fees.get(chain.name, FeeSettings())
+        risk = self.settings.risk
+        guards = guards_of({chain.name: chain.timing}, risk.outage, risk.miss)
+        return FeePolicy(
+            patience=guards.chains[chain.name].include,
+            weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
+            cap=limits.cap,
+            share_permille=limits.share_permille,
+            step=chain.price_step,
+        )
+
+    async def serve(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+        """Drive our deals and answer our counterparties until `stop` is set."""
+        runner = web.AppRunner(self.gate.application(), access_log=None)
+        await runner.setup()
+        try:
+            host, _, port = self.settings.peer.listen.rpartition(":")
+            await web.TCPSite(runner, host, int(port)).start()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.driver().run(stop))
+                group.create_task(self.mailer.run(stop))
+                if ready is not None:
+                    ready.set()
+        finally:
+            await runner.cleanup()
+
+    # --- looking -------------------------------------------------------------------------------------------
+
+    async def look(self) -> None:
+        """Follow every chain to its best block."""
+        await self.observer.look()
+
+    async def balances(self) -> dict[str, int]:
+        """Confirmed holdings by "chain/asset", in smallest units: coins, and the tokens that are configured."""
+        found = {}
+        for name, wallet in self.wallets.items():
+            tokens: Mapping[str, Any] = self.settings.chains[name].get("tokens", {})
+            for asset in (NATIVE, *(self.chains[name].asset(symbol) for symbol in tokens)):
+                found[f"{name}/{asset}"] = await wallet.balance(asset)
+        return found
+
+    async def observe(self, id_: str) -> Observation:
+        """One deal as the chains show it now. Raises NoSuchDeal."""
+        deal = await self.store.deal(id_)
+        await self.observer.know(deal)
+        await self.observer.look()
+        unsettled = [intent for intent in await self.store.intents(id_) if intent.final is None]
+        states = await self.observer.trace(unsettled, {id_: deal})
+        return self.observer.observe(deal, await self.store.intents(id_), states)
+
+    # --- agreeing ------------------------------------------------------------------------------------------
+
+    def ladder(self, name: str, legs: Mapping[str, str], life: int = 0) -> dict[str, int]:
+        """The shortest deadlines that are safe for both roles of a protocol by our own parameters, starting now.
+        legs: chain by leg name. Raises BadRequest."""
+        for leg, chain in legs.items():
+            if chain not in self.chains:
+                raise BadRequest(f"leg {leg} is on {chain!r}, which the configuration does not have")
+        timings = {chain: self.chains[chain].timing for chain in legs.values()}
+        guards = guards_of(timings, self.settings.risk.outage, self.settings.risk.miss)
+        return ladder(protocol(name), legs, guards, int(self.clock.now()), life)
+
+    async def quote(
+        self,
+        kind: str,
+        legs: Mapping[str, LegTerms],
+        times: Mapping[str, int],
+        market: Market,
+        spread: float = 0.0,
+    ) -> Quote:
+        """What an option of these legs and deadlines is worth. Raises an OptionsError, BadAsset."""
+        decimals = {
+            name: await self.chains[legs[name].chain].decimals(legs[name].asset)
+            for name in ("collateral", "strike")
+        }
+        return option_quote(kind, legs, decimals, times, int(self.clock.now()), market, spread)
+
+    async def propose(
+        self,
+        name: str,
+        role: str,
+        legs: Mapping[str, LegTerms],
+        options: Mapping[str, str],
+        times: Mapping[str, int],
+        peer: str,
+    ) -> Proposal:
+        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. Raises a TermsError if we
+        would not enter it ourselves, PeerUnavailable."""
+        identity, _, url = peer.rpartition("@")
+        identity = identity or await self.post.identity(url)
+        proposal = await self.agreement.propose(Offer(name, role, legs, times, options), identity, url)
+        return await self.mailer.send(proposal)
+
+    async def agreed(self, proposal: str) -> str | None:
+        """The id of the deal that a proposal became, None while it is none."""
+        stage = (await self.store.book.proposal(proposal)).stage
+        return stage.deal if isinstance(stage, Agreed) else None
+
+    async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
+        """Open deals, or all of them, newest first."""
+        return await self.store.history() if everything else await self.store.deals()
+
+
+def _policies(settings: Settings) -> Policies:
+    risk = settings.risk
+    return Policies(
+        Risk(outage=risk.outage, miss=risk.miss, longest=risk.longest_lock),
+        AcceptPolicy(auto=settings.peer.accept == "all"),
+    )
+
+
+def _url(settings: Settings) -> str:
+    return settings.peer.url or f"http://{settings.peer.listen}"

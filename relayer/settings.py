@@ -1,0 +1,209 @@
+"""The configuration: one TOML file, strict. Environment variables (STRIKELOCK_PEER__LISTEN=...) win over it.
+
+Every key is here with its meaning; what a chain's section may hold is its family's business.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chains.errors import StrikelockError
+from relayer.errors import BadConfig, NoConfig, Problem
+
+DATABASE_FILE = "strikelock.db"
+SEED_FILE = "seed.json"
+
+
+# Nodes on this machine at their usual ports: what `leg show` stands on where there is no configuration.
+LOCAL_CHAINS: Mapping[str, Mapping[str, Any]] = {
+    "bitcoin": {
+        "family": "bitcoin",
+        "coin": "bitcoin",
+        "network": "regtest",
+        "url": "http://127.0.0.1:18443",
+    },
+    "litecoin": {
+        "family": "bitcoin",
+        "coin": "litecoin",
+        "network": "regtest",
+        "url": "http://127.0.0.1:19443",
+    },
+    "evm": {
+        "family": "evm",
+        "chain_id": 31337,
+        "url": "http://127.0.0.1:8545",
+        "factory": "0xc1332995A2aBD87B5ec4Bd3221760b3cfDF9784a",
+        "preset": "local",
+    },
+}
+
+
+class Section(BaseModel):
+    """A table of the file. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PartySettings(Section):
+    """Who we are: where the seed and the database live."""
+
+    folder: Path = Field(description="folder of the seed and the database; relative to this file")
+    database: str = Field(default="", description="database URL; empty: strikelock.db in the folder")
+    passphrase_file: Path | None = Field(
+        default=None,
+        description="file that holds the seed's passphrase; else STRIKELOCK_PASSPHRASE, else asked for",
+    )
+
+
+class PeerSettings(Section):
+    """How counterparties reach us."""
+
+    listen: str = Field(
+        default="127.0.0.1:9955", description="address and port to listen on; port 0 is any free one"
+    )
+    url: str = Field(default="", description="the URL we tell counterparties; empty: from `listen`")
+    accept: str = Field(
+        default="ask",
+        pattern="^(ask|all)$",
+        description="ask: proposals wait for `deal accept`; all: safe ones are taken",
+    )
+
+
+class RiskSettings(Section):
+    """Our own parameters; a counterparty has its own."""
+
+    outage: int = Field(default=3600, ge=0, description="longest outage of ours that must cost nothing, seconds")
+    miss: float = Field(
+        default=1e-6, gt=0, lt=0.1, description="highest accepted probability of missing a deadline of a deal"
+    )
+    longest_lock: int = Field(default=604_800, gt=0, description="longest time our money may be locked, seconds")
+
+
+class FeeSettings(Section):
+    """What fees may cost on one chain."""
+
+    cap: int = Field(
+        default=10**17, gt=0, description="most a transaction may cost where the leg is a token, native units"
+    )
+    share_permille: int = Field(
+        default=100, ge=1, le=1000, description="most a fee may cost where nothing is at stake, of the leg's value"
+    )
+
+
+class TestingSettings(Section):
+    """For tests and demos on regtest nodes only."""
+
+    clock_offset_file: Path | None = Field(
+        default=None,
+        description="file with a number of seconds that is added to the local clock; read at each look",
+    )
+
+
+class Settings(BaseSettings):
+    """The whole file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="STRIKELOCK_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    party: PartySettings
+    peer: PeerSettings = PeerSettings()
+    risk: RiskSettings = RiskSettings()
+    fees: dict[str, FeeSettings] = Field(default_factory=dict, description="one table for each chain, if any")
+    testing: TestingSettings = TestingSettings()
+    chains: dict[str, dict[str, Any]] = Field(
+        description="one table for each chain; `family` says which adapter reads the rest"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load(file: Path) -> Settings:
+    """Read and check a configuration. Raises NoConfig, or BadConfig with every problem at once."""
+    if not file.is_file():
+        raise NoConfig(str(file))
+    try:
+        data = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(str(file), (Problem("file", f"it is no TOML: {error}"),)) from error
+    try:
+        settings = Settings(**data)
+    except ValidationError as error:
+        raise BadConfig(str(file), tuple(_problems(error, Settings))) from error
+    problems = tuple(_chain_problems(settings.chains))
+    if problems:
+        raise BadConfig(str(file), problems)
+    return _anchored(settings, file.resolve().parent)
+
+
+def database_url(settings: Settings) -> str:
+    """The database's URL or path."""
+    return settings.party.database or str(settings.party.folder / DATABASE_FILE)
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    """Relative paths are relative to the file they stand in."""
+    party, testing = settings.party, settings.testing
+    party = party.model_copy(
+        update={
+            "folder": base / party.folder,
+            "passphrase_file": party.passphrase_file and base / party.passphrase_file,
+        }
+    )
+    testing = testing.model_copy(
+        update={"clock_offset_file": testing.clock_offset_file and base / testing.clock_offset_file}
+    )
+    return settings.model_copy(update={"party": party, "testing": testing})
+
+
+def _chain_problems(chains: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    from chains.registry import check_settings
+
+    for name, section in chains.items():
+        try:
+            check_settings(name, section)
+        except ValidationError as error:
+            yield from _problems(error, None, f"chains.{name}")
+        except StrikelockError as error:
+            yield Problem(f"chains.{name}.family", str(error))
+
+
+def _problems(error: ValidationError, model: type[BaseModel] | None, prefix: str = "") -> Iterator[Problem]:
+    for item in error.errors(include_url=False, include_input=False):
+        where = ".".join([*([prefix] if prefix else []), *(str(part) for part in item["loc"])])
+        nearest = None
+        if item["type"] == "extra_forbidden" and model is not None:
+            nearest = _nearest(model, cast("tuple[str, ...]", item["loc"]))
+        what = "there is no such key" if item["type"] == "extra_forbidden" else item["msg"].lower()
+        yield Problem(where, what, nearest)
+
+
+def _nearest(model: type[BaseModel], loc: tuple[str, ...]) -> str | None:
+    """The valid key nearest to an unknown one, in the table where it stands."""
+    for part in loc[:-1]:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        model = annotation
+    close = difflib.get_close_matches(loc[-1], model.model_fields, n=1, cutoff=0.0)
+    return close[0] if close else None

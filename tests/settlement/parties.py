@@ -1,0 +1,124 @@
+"""Two parties on chains of paper, in one process, with a database each and HTTP between them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from htlc import timelocks
+from htlc.terms import LegTerms
+from settlement.agreement import Agreement, Offer
+from settlement.gate import Gate
+from settlement.mailer import Mailer
+from settlement.policy import AcceptPolicy, Policies, Risk
+from settlement.post import Post
+from settlement.releases import Releases
+from settlement.seed import Seed
+from settlement.store import Store
+from tests.settlement.paper import TIMING, PaperChain
+from tests.settlement.samples import AT
+
+OUTAGE = 600
+GUARDS = timelocks.guards({"bitcoin": TIMING, "evm": TIMING}, OUTAGE)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = AT
+
+    def now(self) -> float:
+        return self.time
+
+
+@dataclass
+class Party:
+    name: str
+    store: Store
+    chains: dict[str, PaperChain]
+    clock: Clock
+    policies: Policies
+    seed: Seed
+    agreement: Agreement = field(init=False)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.wallets: dict[str, Any] = {name: chain.wallet(self.seed.raw) for name, chain in self.chains.items()}
+        self.build()
+
+    def build(self) -> None:
+        """What a process has in memory: as after a restart."""
+        self.agreement = Agreement(
+            self.store, self.chains, self.wallets, self.seed, self.policies, self.clock, self.url
+        )
+        self.releases = Releases(self.store, self.wallets, self.seed.identity(), self.clock)
+        self.post = Post(self.identity, attempts=1)
+        self.mailer = Mailer(self.store, self.agreement, self.releases, self.post)
+
+    @property
+    def identity(self) -> str:
+        return self.seed.identity().public
+
+    async def serve(self, stack: AsyncExitStack) -> None:
+        """Listen on a free port of this machine."""
+        runner = web.AppRunner(Gate(self.agreement, self.releases).application())
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = self.agreement.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        stack.push_async_callback(self.post.close)
+
+
+def make(name: str, store: Store, clock: Clock, auto: bool = False) -> Party:
+    chains = {chain: PaperChain(chain) for chain in ("bitcoin", "evm")}
+    policies = Policies(Risk(outage=OUTAGE), AcceptPolicy(auto=auto))
+    return Party(name, store, chains, clock, policies, Seed(hashlib.sha512(name.encode()).digest()))
+
+
+@asynccontextmanager
+async def two(folder: Path, auto: bool = False, serve: bool = True) -> AsyncIterator[tuple[Party, Party]]:
+    clock = Clock()
+    async with AsyncExitStack() as stack:
+        parties = []
+        for name in ("alice", "bob"):
+            store = await stack.enter_async_context(await Store.open(str(folder / f"{name}.db"), drive=True))
+            party = make(name, store, clock, auto and name == "bob")
+            if serve:
+                await party.serve(stack)
+            parties.append(party)
+        yield parties[0], parties[1]
+
+
+def swap(role: str = "initiator", **changes: Any) -> Offer:
+
+    guards = GUARDS
+    values: dict[str, Any] = {
+        "protocol": "swap",
+        "role": role,
+        "legs": {"x": LegTerms("bitcoin", "native", 10**6), "y": LegTerms("evm", "token", 10**20)},
+        "times": timelocks.swap_ladder("bitcoin", "evm", guards, AT, slack=0),
+        "options": {},
+        **changes,
+    }
+    return Offer(**values)
+
+
+def option(role: str = "writer") -> Offer:
+    guards = GUARDS
+    return Offer(
+        protocol="option",
+        role=role,
+        legs={
+            "collateral": LegTerms("bitcoin", "native", 10**8),
+            "premium": LegTerms("evm", "token", 10**18),
+            "strike": LegTerms("evm", "token", 10**20),
+        },
+        times=timelocks.option_ladder("bitcoin", "evm", guards, AT, life=3600),
+        options={"kind": "call", "releases": "yes"},
+    )
