@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, run
+from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, option, run, sim
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +18,8 @@ app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deal
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
+app.add_typer(option.app, name="option", help="Price options.")
+app.add_typer(sim.app, name="sim", help="Play deals on simulated chains, against adversaries, faults and crashes.")
 app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
 app.add_typer(config.app, name="config", help="Show and check the configuration.")
 app.add_typer(db.app, name="db", help="Look after the database.")
