@@ -64,14 +64,17 @@ class Book:
     replaced: int = 0
     forced: int = 0
     censored: int = 0
+    shut: int = 0
     reverts: int = 0
 
 
 @dataclass(slots=True)
 class Census:
-    """Who is kept out of blocks until which height, and whose node does not answer."""
+    """censored: who is kept out of blocks, until which height. shut: addresses that no payment reaches, until which
+    height. down: owners that can't raise a bid now."""
 
     censored: dict[str, int] = field(default_factory=dict)
+    shut: dict[str, int] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
 
 
@@ -205,6 +208,10 @@ class Ledger:
         return sorted(self.pool.values(), key=lambda tx: (-tx.price, tx.txid))
 
     def _takes(self, tx: SimTx, price: int, height: int) -> bool:
+        shut = self.census.shut
+        if shut and any(shut.get(out[0], 0) >= height for out in tx.outs):
+            self.book.shut += 1
+            return False
         if self._waits.get(tx.claims[0], 0) >= self.spec.grace:
             self.book.forced += 1
             return True

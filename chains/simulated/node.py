@@ -17,7 +17,8 @@ from chains.simulated.ledger import Ledger, SimTx
 class Faults:
     """What is wrong with a node now. dark: it does not answer. lag: blocks it is behind. flaky: chance that a call
     fails. lossy: chance that a transaction it took is never sent on. ambiguous: chance that it takes one and then
-    fails. slander: chance that it takes one and says it did not. fee_lie: factor on its estimates."""
+    fails. slander: chance that it takes one and says it did not. fee_lie: factor on its estimates. stuck: the block
+    it stays at."""
 
     dark: bool = False
     lag: int = 0
@@ -26,6 +27,7 @@ class Faults:
     ambiguous: float = 0.0
     slander: float = 0.0
     fee_lie: float = 1.0
+    stuck: int | None = None
 
 
 class Node:
@@ -43,7 +45,8 @@ class Node:
     @property
     def height(self) -> int:
         """Of the best block it knows."""
-        return max(self.ledger.height - self.faults.lag, 1)
+        height = self.ledger.height - self.faults.lag
+        return height if self.faults.stuck is None else min(height, self.faults.stuck)
 
     def answer(self) -> None:
         """Raise ChainUnavailable unless it answers now."""
@@ -84,7 +87,7 @@ class Node:
             self._seen["broadcast lost"] += 1
             return
         self._lost.discard(tx.claims[0])
-        if faults.lag:
+        if faults.lag or faults.stuck is not None:
             self._seen["broadcast to a lagging node"] += 1
         self.ledger.admit(tx)
         if faults.ambiguous and rng.random() < faults.ambiguous:

@@ -82,7 +82,7 @@ class UtxoLedger(Ledger):
         return [
             Spend(tx.txid, tx.path.name, sum(self.coins[claim][1] for claim in tx.claims), tx.preimages, 0)
             for tx in self.pool.values()
-            if tx.leg == address and tx.path is not None
+            if tx.leg == address and tx.path is not None and all(claim in self.coins for claim in tx.claims)
         ]
 
     def worth(self) -> dict[str, int]:

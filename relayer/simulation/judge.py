@@ -55,6 +55,8 @@ SOMETIMES = (
     "a vault spend reverted",
     "a fee spike",
     "a transaction was censored",
+    "a funding was kept out of blocks",
+    "a restored party forfeited something",
     "a tip was stale",
     "the driver worked on a real database",
 )

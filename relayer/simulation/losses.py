@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chains.port import LegFacts
+from htlc.ports import CANCEL
 from htlc.protocols.base import Facts
 from htlc.protocols.rules import derive
 
@@ -88,6 +89,9 @@ def _holder(player: Player, spent: dict[str, str]) -> tuple[str, str] | None:
 
 def _fundings(world: World, player: Player) -> None:
     """No leg was paid twice by one party."""
+    for txid, (leg, step) in player.signed.items():
+        if step == CANCEL and txid in world.ledgers[world.terms.legs[leg].chain].mined:
+            world.judge.saw("a funding was cancelled")
     for name, address in world.addresses.items():
         ledger = world.ledgers[world.terms.legs[name].chain]
         deposits = [event for event in ledger.history.get(address, ()) if not event.spent]
@@ -104,8 +108,6 @@ def _spends(world: World) -> None:
         left = sum(spend.amount for spend in shown.spends if spend.depth > 0)
         world.judge.check(left <= came, "spent-once", f"{left} left {name}, {came} came to it")
         whole = [spend for spend in shown.spends if spend.depth > 0]
-        if whole and events and not events[-1].spent and len(events) > 2:
-            world.judge.saw("late money came to a spent leg")
         if any(spend.path == "release" for spend in whole):
             world.judge.saw("a release was used")
 
@@ -144,6 +146,7 @@ def _book(world: World, ledger: object) -> None:
         ("a replacement won", book.replaced),
         ("a vault spend reverted", book.reverts),
         ("a transaction was censored", book.censored),
+        ("a funding was kept out of blocks", book.shut),
         ("a fee spike", market.spikes),
     ):
         if number:

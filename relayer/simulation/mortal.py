@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from chains.errors import StaleTip
 from chains.port import SignedTx, Snapshot, TxState
 from chains.simulated.chain import SimChain
 from chains.simulated.ledger import Ledger
@@ -27,6 +28,8 @@ class Watch(Protocol):
     def stored(self, intent: Intent) -> None: ...
 
     def sending(self, tx: SignedTx) -> None: ...
+
+    def stale(self) -> None: ...
 
     def swore(self, deal: str, vow: Vow) -> None: ...
 
@@ -104,7 +107,11 @@ class MortalChain(SimChain):
         self.seen: Snapshot | None = None
 
     async def look(self) -> Snapshot:
-        self.seen = await super().look()
+        try:
+            self.seen = await super().look()
+        except StaleTip:
+            self._watch.stale()
+            raise
         return self.seen
 
     async def broadcast(self, tx: SignedTx) -> None:

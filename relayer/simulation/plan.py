@@ -38,7 +38,7 @@ LEGS = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Trouble of one party from `begin` to `end`. kind: crash, dark, dark one, lag, flaky. chain: of those that
+    """Trouble of one party from `begin` to `end`. kind: crash, dark, dark one, lag, flaky, stuck. chain: of those that
     are of one node."""
 
     begin: float
@@ -76,6 +76,8 @@ class Plan:
     spikes: float
     reorgs: int
     censorship: float
+    shut: float
+    ambush: float
     faulty: bool
 
     @property
@@ -113,6 +115,8 @@ def draw(seed: int) -> Plan:
         spikes=rng.choice((0.0, 0.02, 0.1)) if faulty else 0.0,
         reorgs=rng.choice((0, 1, 1, 2)) if faulty else 0,
         censorship=rng.choice((0.0, 0.0, 0.1)) if faulty else 0.0,
+        shut=rng.choice((0.0, 0.0, 0.1)) if faulty else 0.0,
+        ambush=rng.choice((0.0, 0.3, 0.8)) if faulty else 0.0,
         faulty=faulty,
     )
     for party in plan.parties:
@@ -190,7 +194,7 @@ def _troubles(rng: Random, plan: Plan, party: PartyPlan) -> None:
     for _ in range(rng.choice((0, 1, 2, 4, 8))):
         at += pause + rng.expovariate(1.0) * (plan.last - BEGIN) / 8
         length = outage * rng.choice((0.2, 0.9, 1.0))
-        kind = rng.choice(("crash", "dark", "dark one", "lag", "flaky"))
+        kind = rng.choice(("crash", "dark", "dark one", "lag", "flaky", "stuck"))
         windows.append(Window(at, at + length, kind, rng.choice(plan.specs).name))
         at += length
     party.windows = tuple(window for window in windows if window.end < plan.last)

@@ -56,6 +56,8 @@ class Player:
         self._wishes = list(plan.wishes)
         self._windows = list(plan.windows)
         self._window: Window | None = None
+        self._clear_since: float = 0.0
+        self._pause = 4 * max(spec.timing.interval for spec in world.plan.specs)
         self._last_step = ""
         self.spoken = protocol(world.terms.protocol)
         self.legs = self.spoken.legs(world.terms)
@@ -108,15 +110,29 @@ class Player:
                     node.faults.lag = self.rng.randint(1, 6) if name == window.chain else 0
                 case "flaky":
                     node.faults.flaky = 0.3
+                case "stuck" if name == window.chain:
+                    node.faults.stuck = node.height
         if window.kind == "crash":
             self.die()
 
     def _clear(self) -> None:
         self._window = None
+        self._clear_since = self.world.now
         for node in self.nodes.values():
             node.faults.dark = False
             node.faults.lag = 0
             node.faults.flaky = 0.0
+            node.faults.stuck = None
+
+    def ambush(self) -> None:
+        """It is out when that hurts most: from now on, for as long as it may be. It looked once in between."""
+        now, outage = self.world.now, self.world.outage
+        clash = any(window.begin < now + outage + self._pause for window in self._windows)
+        if self._window is None and not clash and now > self._clear_since + self._pause:
+            kind = self.rng.choice(("crash", "dark", "dark one", "stuck"))
+            chain = self.rng.choice(sorted(self.nodes))
+            self._windows.insert(0, Window(now, now + outage, kind, chain))
+            self.wake = min(self.wake, now + 0.01)
 
     def _spoil(self) -> None:
         for node in self.nodes.values():
@@ -210,6 +226,10 @@ class Player:
 
     def _note(self) -> None:
         report = self.driver.reports.get(self.world.deal)
+        if report is not None and report.observation.shown:
+            spends = [spend for facts in report.observation.facts.values() for spend in facts.spends]
+            if any(spend.depth == 0 and spend.preimages for spend in spends):
+                self.world.judge.saw("a preimage was read from the mempool")
         if report is not None and self.world.judge.transcript is not None:
             doing = [str(action) for action in report.actions] + list(report.troubles)
             self.world.judge.say(f"{self.world.now - BEGIN:8.0f} {self.role}: {'; '.join(doing) or '-'}")
@@ -260,6 +280,9 @@ class Player:
             if step == "broadcast":
                 self.world.judge.saw("restart right after a broadcast")
             raise Death
+
+    def stale(self) -> None:
+        self.world.judge.saw("a tip was stale")
 
     def sending(self, tx: SignedTx) -> None:
         self.world.sending(self, tx)

@@ -56,6 +56,7 @@ class Rogue:
         self.ready = {
             (name, path.name): self._moment(name, path) for name, leg in self.legs.items() for path in leg.paths
         }
+        self.fund_at = {leg: self._funding_time(leg) for leg in self.funding}
         self.miner = rng.random() < 0.6
         self.away = self._away()
 
@@ -74,6 +75,17 @@ class Rogue:
             return terms.times[name] + rng.uniform(-12, 12) * spec.timing.interval
         deadline = rng.choice(sorted(terms.times.values()))
         return deadline + rng.choice((-1, 1)) * rng.expovariate(1.0) * 300
+
+    def _funding_time(self, name: str) -> float:
+        """When it funds at the earliest: at once, so late that the other must act in the last moment, or too late."""
+        rng, terms = self.rng, self.world.terms
+        if rng.random() < 0.6:
+            return 0.0
+        guards, chain = self.world.guards, terms.legs[name].chain
+        deadline = min(terms.times.values())
+        spec = self.world.ledgers[chain].spec
+        depth = spec.timing.depth * spec.timing.interval
+        return deadline - guards.reach(chain) - depth + rng.uniform(-6, 3) * spec.timing.interval
 
     def _away(self) -> tuple[float, float]:
         """It vanishes, and may return."""
@@ -96,7 +108,8 @@ class Rogue:
         self.wake = self._next(now)
 
     def _next(self, now: float) -> float:
-        times = [t for t in (*self.world.terms.times.values(), *self.ready.values(), *self.away) if t > now]
+        moments = (*self.world.terms.times.values(), *self.ready.values(), *self.fund_at.values(), *self.away)
+        times = [t for t in moments if t > now]
         soon = min(times, default=float("inf"))
         pause = self.world.pause * self.rng.expovariate(0.25)
         if self.world.quiet:
@@ -110,7 +123,10 @@ class Rogue:
 
     async def _fund(self, name: str) -> None:
         style = self.funding[name]
-        if style == "never" or (name, "fund") in self.done or not self._turn_to_fund(name):
+        if (name, "fund") in self.done:
+            await self._fund_late(name)
+            return
+        if style == "never" or self.world.now < self.fund_at[name] or not self._turn_to_fund(name):
             return
         leg, saw = self.legs[name], self.world.judge.saw
         self.done.add((name, "fund"))
@@ -133,6 +149,15 @@ class Rogue:
                     await self._take_back(leg.chain, tx)
             case _:
                 await self._pay(leg, leg.amount)
+
+    async def _fund_late(self, name: str) -> None:
+        """Money that comes after the leg was spent."""
+        ledger = self.ledger(name)
+        spent = any(event.spent for event in ledger.history.get(self.world.addresses[name], ()))
+        if spent and (name, "late") not in self.done and self.rng.random() < 0.03:
+            self.done.add((name, "late"))
+            self.world.judge.saw("late money came to a spent leg")
+            await self._pay(self.legs[name], self.legs[name].amount // 7)
 
     def _turn_to_fund(self, name: str) -> bool:
         """The one who funds second waits for the first leg, or does not."""
@@ -206,6 +231,7 @@ class Rogue:
             self._mine(tx)
         else:
             await self._send(tx)
+        self.world.ambush()
 
     # --- the wire ----------------------------------------------------------------------------------------
 

@@ -195,6 +195,9 @@ class World:
             if self.plan.censorship and ledger.pool and self.rng.random() < self.plan.censorship:
                 owner = self.rng.choice([party.role for party in self.plan.parties])
                 ledger.census.censored[owner] = ledger.height + self.rng.randint(1, 6)
+            if self.plan.shut and ledger.pool and self.rng.random() < self.plan.shut:
+                leg = self.rng.choice(sorted(self.addresses))
+                ledger.census.shut[self.addresses[leg]] = ledger.height + self.rng.choice((10, 100, 10_000))
 
     def _reorganise(self, ledger: Ledger, depth: int) -> None:
         rogues = frozenset(actor.owner for actor in self.actors if isinstance(actor, Rogue))
@@ -217,7 +220,14 @@ class World:
             player.calm()
         for ledger in self.ledgers.values():
             ledger.census.censored.clear()
+            ledger.census.shut.clear()
             ledger.market.spike_chance = 0.0
+
+    def ambush(self) -> None:
+        """The other party did something that must be seen in time."""
+        if self.now < self.last and self.rng.random() < self.plan.ambush:
+            for player in self.players:
+                player.ambush()
 
     # --- what parties ask ----------------------------------------------------------------------------------
 
@@ -316,6 +326,8 @@ class World:
         if any(sha256(preimage).digest() in ours for preimage in known.preimages):
             self._first_reveal(player, leg)
         self.shows(tx)
+        if known.preimages and len(self.players) == 1:
+            self.ambush()
 
     def _fee_in_bounds(self, player: Player, leg: str, tx: SignedTx) -> None:
         terms = self.terms.legs[leg]
@@ -350,7 +362,7 @@ class World:
                 check(facts.held == 0, "closed-final", f"{player.role} closed, {facts.held} of its own in {name}")
                 shallow = [one for one in facts.spends if one.depth < self.guards.chains[chain].depth]
                 check(not shallow, "closed-final", f"{player.role} closed, {name} spent at {shallow}")
-        for tx in player.flying.values():
+        for tx in () if player.was_limited else player.flying.values():
             done = any(claim in self.ledgers[tx.chain].used for claim in tx.claims)
             check(done, "closed-final", f"{player.role} closed while {tx.txid[:12]} could still be mined")
         shown = losses.outcome(self)
