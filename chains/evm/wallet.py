@@ -13,7 +13,7 @@ from chains.evm import vaults
 from chains.evm.account import Account
 from chains.evm.client import Client
 from chains.evm.errors import Reverted
-from chains.evm.purse import Call, Purse
+from chains.evm.purse import MARGIN, Call, Purse
 from chains.evm.reserves import reserves
 from chains.evm.reverts import is_empty, words_of
 from chains.evm.settings import EvmSettings
@@ -139,9 +139,9 @@ class EvmWallet:
             good.append(vaults.VaultSpend(push.leg, _index(push), self._chain_id, *_witness(push)))
         if not good:
             raise NothingToSpend(self._chain, ", ".join(self._vault(push.leg) for push in pushes))
-        call = Call(self._factory, data=vaults.batch_calldata(asset, allowance, good))
+        call = Call(self._factory, data=vaults.batch_calldata(asset, allowance + MARGIN, good))
         slot = await self._purse.slot(pending, replacing)
-        gas = await self._purse.estimate(call)
+        gas = await self._purse.estimate(call) + MARGIN * (len(good) - 1)  # every item may become dearer
         return await self._purse.sign(call, gas, slot, price, cap, [replacing])
 
     async def _simulated(self, push: Push, asset: str, call: Call) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chains.evm.codec import address_bytes, selector, word
+from chains.evm.wallet import Push
 from chains.testing.anvil import Anvil
-from tests.chains.evm_world import world
+from tests.chains.evm_world import PLENTY, world
 
 pytestmark = pytest.mark.node
 
@@ -42,3 +43,21 @@ async def _balance_slot(node: Anvil, token: str, holder: str) -> str:
     [entry] = listed["accessList"]
     [slot] = entry["storageKeys"]
     return str(slot)
+
+
+async def test_no_item_of_a_batch_in_flight_is_skipped_for_it(
+    anvil_factory: Callable[..., Awaitable[Anvil]],
+) -> None:
+    async with world(await anvil_factory()) as here:
+        writer, holder, pusher = [await here.wallet() for _ in range(3)]
+        secrets = [await here.swap_leg(here.token, 1000, holder, writer) for _ in range(3)]
+        for secret in secrets:
+            await here.lock(writer, secret.leg)
+        pushes = [Push(secret.leg, "claim", (secret.preimage,)) for secret in secrets]
+        tx = await pusher.push_many(pushes, here.token, await here.price(), PLENTY, [])
+        await here.chain.broadcast(tx)
+        for secret in secrets[1:]:
+            await here.node.rpc("anvil_setBalance", here.vault(secret.leg), hex(1))
+        await here.node.mine()
+        assert (await here.trace(tx)).succeeded
+        assert [(await here.facts(secret.leg)).held for secret in secrets] == [0, 0, 0]
