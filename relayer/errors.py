@@ -45,3 +45,14 @@ class BadRequest(StrikelockError):
 
     reason: str
     template = "{reason}"
+
+
+@dataclass(eq=False)
+class LiveDatabase(StrikelockError):
+    """Recovery was asked for where the database is there, and knows more than descriptors do."""
+
+    database: str
+    template = (
+        "database {database} holds open deals that need no recovery: `strikelock run` goes on with them. "
+        "If it is damaged or too old, move it away first"
+    )

@@ -23,37 +23,14 @@ from settlement.seed import Identity
 log = structlog.get_logger(__name__)
 
 
-class KeptJournal:
-    """See `htlc.ports.Journal`."""
+class JournalHandle:
+    """A journal around another: see `htlc.ports.Journal`."""
 
-    def __init__(self, journal: Journal, folder: Path, identity: Identity) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._folder = folder
-        self._identity = identity
-        self._kept: set[str] = set()
 
     async def deals(self) -> tuple[Deal, ...]:
-        """Every open deal that is backed up, and those that can't wait for it."""
-        return tuple([deal for deal in await self._journal.deals() if await self._keep(deal)])
-
-    async def _keep(self, deal: Deal) -> bool:
-        """Whether a deal may be driven: write its descriptor if that was not done."""
-        if deal.id in self._kept:
-            return True
-        path = self._folder / file_name(deal)
-        try:
-            if not path.exists():
-                text = describe(deal, self._identity).text
-                await asyncio.to_thread(write_file, path, text)
-                log.info("descriptor written", deal=deal.id, file=str(path))
-        except DescriptorUnavailable as error:
-            begun = bool(await self._journal.intents(deal.id))
-            log.warning("no descriptor yet", deal=deal.id, reason=str(error), waits=not begun)
-            return begun
-        self._kept.add(deal.id)
-        return True
-
-    # everything else is the journal's
+        return await self._journal.deals()
 
     async def deal(self, deal: str) -> Deal:
         return await self._journal.deal(deal)
@@ -87,3 +64,35 @@ class KeptJournal:
 
     async def close(self, deal: str, outcome: str, at: int) -> None:
         await self._journal.close(deal, outcome, at)
+
+
+class KeptJournal(JournalHandle):
+    """Shows the deals that are backed up."""
+
+    def __init__(self, journal: Journal, folder: Path, identity: Identity) -> None:
+        super().__init__(journal)
+        self._folder = folder
+        self._identity = identity
+        self._kept: set[str] = set()
+
+    async def deals(self) -> tuple[Deal, ...]:
+        """Every open deal that is backed up, and those that can't wait for it."""
+        found = await super().deals()
+        return tuple([deal for deal in found if await self._keep(deal)])
+
+    async def _keep(self, deal: Deal) -> bool:
+        """Whether a deal may be driven: write its descriptor if that was not done."""
+        if deal.id in self._kept:
+            return True
+        path = self._folder / file_name(deal)
+        try:
+            if not path.exists():
+                text = describe(deal, self._identity).text
+                await asyncio.to_thread(write_file, path, text)
+                log.info("descriptor written", deal=deal.id, file=str(path))
+        except DescriptorUnavailable as error:
+            begun = bool(await self._journal.intents(deal.id))
+            log.warning("no descriptor yet", deal=deal.id, reason=str(error), waits=not begun)
+            return begun
+        self._kept.add(deal.id)
+        return True

@@ -13,7 +13,7 @@ from chains.evm import vaults
 from chains.evm.account import Account
 from chains.evm.client import Client
 from chains.evm.errors import Reverted
-from chains.evm.purse import MARGIN, Call, Purse
+from chains.evm.purse import MARGIN, Call, Purse, Slot
 from chains.evm.reserves import reserves
 from chains.evm.reverts import is_empty, words_of
 from chains.evm.settings import EvmSettings
@@ -80,6 +80,23 @@ class EvmWallet:
         call = Call(self.address)
         gas = await self._purse.estimate(call)
         return await self._purse.sign(call, gas, slot, price, None, [tx, replacing])
+
+    async def sweep(self, price: int, count: int, pending: Sequence[SignedTx]) -> tuple[SignedTx, ...]:
+        """See `chains.extras.Sweeps`: nothing, paid to ourselves, with each nonce that the node's pool knows of
+        and at least the next `count`."""
+        first = await self._purse.slot((), None)
+        known = list(pending)
+        taken = reserves(known, self.address, first.used, None).nonces
+        call = Call(self.address)
+        gas = await self._purse.estimate(call)
+        found = []
+        for nonce in range(first.used, max(first.queued, first.used + count)):
+            if nonce not in taken:
+                held = reserves(known, self.address, first.used, nonce)
+                slot = Slot(nonce, first.used, first.queued, held)
+                found.append(await self._purse.sign(call, gas, slot, price, None, []))
+                known.append(found[-1])
+        return tuple(found)
 
     # --- spending
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, option, run, sim
+from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, option, recover, run, sim
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,8 @@ app = typer.Typer(
 app.add_typer(demo.app, name="demo", help="Run a swap or an option between two parties on real nodes.")
 app.command("run", help=run.HELP)(run.run)
 app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
+deal.app.command("export")(recover.export)
+app.command("recover", help=recover.HELP)(recover.recover)
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
