@@ -17,6 +17,7 @@ from typing import Any
 
 from coincurve import PublicKeyXOnly
 
+from chains import outside_json
 from chains.errors import StrikelockError
 from chains.port import Chain, Wallet
 from htlc.ports import Deal
@@ -68,7 +69,7 @@ def read_descriptor(raw: bytes, name: str = "descriptor") -> Descriptor:
     if len(raw) > MAX_BYTES:
         raise BadDescriptor(name, f"it is larger than {MAX_BYTES} bytes")
     try:
-        body = json.loads(raw)
+        body = outside_json.loads(raw)
         signature = bytes.fromhex(body.pop("sig"))
         if body["form"] != FORM:
             raise BadDescriptor(name, f"its form is {body['form']!r}, and {FORM!r} is read here")
