@@ -6,13 +6,14 @@ that is in flight is broadcast again or replaced with a higher fee, never double
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import structlog
 
-from chains.errors import Rejected
+from chains.errors import ChainError, Rejected
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
 from htlc.fees import FeePolicy, Purpose, bid
@@ -87,7 +88,8 @@ class Executor:
             await self._again(work, alive)
             return
         replacing = alive[-1].tx if alive else None
-        tx = await self._wallets[leg.chain].fund(leg, price, cap, self.pending[leg.chain], replacing)
+        signing = self._wallets[leg.chain].fund(leg, price, cap, self.pending[leg.chain], replacing)
+        tx = await self._or_again(work, alive, signing)
         await self._sign(work, action.leg, FUND, tx, alive)
 
     async def _unfund(self, work: Work, action: Unfund) -> None:
@@ -106,7 +108,8 @@ class Executor:
         replacing = cancels[-1].tx if cancels else None
         wallet = self._wallets[leg.chain]
         price = max(price or 0, attempt.tx.price)
-        tx = await wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
+        signing = wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
+        tx = await self._or_again(work, cancels, signing)
         await self._sign(work, attempt.intent.leg, CANCEL, tx, cancels)
 
     async def _spend(self, work: Work, action: SpendLeg) -> None:
@@ -120,7 +123,7 @@ class Executor:
         role, label = work.protocol.recipient_key(action.leg, action.path)
         wallet = self._wallets[leg.chain]
         held = work.deal.consents_held.get((action.leg, action.path))
-        tx = await wallet.spend(
+        signing = wallet.spend(
             leg,
             action.path,
             wallet.key(work.deal.terms.parties[role].nonce, label),
@@ -132,6 +135,7 @@ class Executor:
             alive[-1].tx if alive else None,
             idle=action.reveals and not alive,
         )
+        tx = await self._or_again(work, alive, signing)
         sent = await self._sign(work, action.leg, action.path, tx, alive)
         if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
             await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
@@ -161,6 +165,17 @@ class Executor:
         attempt = len(lineage) + 1
         log.info("signed", deal=work.deal.id, leg=leg, step=step, txid=tx.txid, fee=tx.fee, attempt=attempt)
         return await self._send(work, tx)
+
+    async def _or_again(
+        self, work: Work, alive: Sequence[Attempt], signing: Coroutine[Any, Any, SignedTx]
+    ) -> SignedTx:
+        """What is being signed; where it can't be, the lineage goes out again as it is. It may never have been
+        sent, and a bid that can't be raised is still a bid."""
+        try:
+            return await signing
+        except ChainError:
+            await self._again(work, alive)
+            raise
 
     async def _again(self, work: Work, alive: Sequence[Attempt]) -> None:
         """Broadcast a lineage again, the newest first: nodes restart and mempools evict."""
