@@ -13,7 +13,7 @@ from chains.simulated.node import Node
 from chains.simulated.utxo import UtxoLedger, UtxoSimWallet
 
 TOKEN = "token"  # noqa: S105 - the one asset that account chains have besides their coin
-USUAL_SIZES = {"utxo": 160, "account": 80_000}
+USUAL_SIZES = {"utxo": 200, "account": 100_000}  # as of the adapters
 
 
 class SimChain:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
+from math import log
 from random import Random
 from typing import Any
 
@@ -18,7 +19,7 @@ from chains.errors import Rejected
 from chains.legs import Leg, Path
 from chains.port import BlockProcess, LegFacts, SignedTx, Spend, Tip
 from chains.simulated.market import Market
-from chains.simulated.spec import ChainSpec
+from chains.simulated.spec import MEDIAN_SPAN, ChainSpec
 
 GENESIS_BLOCKS = 24  # enough for a median time, a reorganisation and a lagging node
 
@@ -70,8 +71,8 @@ class Book:
 
 @dataclass(slots=True)
 class Census:
-    """censored: who is kept out of blocks, until which height. shut: addresses that no payment reaches, until which
-    height. down: owners that can't raise a bid now."""
+    """censored: who is kept out of blocks, until which height. shut: addresses that no payment reaches, until
+    which height. down: owners that can't raise a bid now."""
 
     censored: dict[str, int] = field(default_factory=dict)
     shut: dict[str, int] = field(default_factory=dict)
@@ -92,6 +93,13 @@ class Ledger:
         interval = spec.timing.interval
         self.stamps = [int(begin - interval * (GENESIS_BLOCKS - i)) for i in range(GENESIS_BLOCKS)]
         self.next = begin + rng.uniform(0, interval)
+        poisson = spec.timing.process is BlockProcess.POISSON
+        self._gap = self._poisson if poisson else self._slots
+        self._stamp = self._loose if spec.timing.median_span > 1 else self._strict
+        self._random = rng.random
+        self._interval = interval
+        self._miss = spec.timing.miss_probability
+        self._error = spec.timing.clock_error
         self.pool: dict[str, SimTx] = {}
         self.claimed: dict[str, str] = {}  # by the pool
         self.private: list[SimTx] = []  # a miner's friend's
@@ -119,23 +127,34 @@ class Ledger:
         while self.next <= now:
             if self.pool or self.private:
                 self._mine(self.next)
+                self.next += self._gap()
             else:
-                self.stamps.append(self._stamp(self.next))
-            self.next += self._gap()
+                self._idle(now)
 
-    def _gap(self) -> float:
-        timing = self.spec.timing
-        if timing.process is BlockProcess.POISSON:
-            return self.rng.expovariate(1.0) * timing.interval
-        gap = timing.interval
-        while self.rng.random() < timing.miss_probability:
-            gap += timing.interval
+    def _idle(self, now: float) -> None:
+        """Blocks in which nothing is."""
+        when, stamps, stamp, gap = self.next, self.stamps, self._stamp, self._gap
+        while when <= now:
+            stamps.append(stamp(when))
+            when += gap()
+        self.next = when
+
+    def _poisson(self) -> float:
+        return -log(1.0 - self._random()) * self._interval
+
+    def _slots(self) -> float:
+        gap = self._interval
+        while self._random() < self._miss:
+            gap += self._interval
         return gap
 
-    def _stamp(self, when: float) -> int:
-        error = self.spec.timing.clock_error
-        if self.spec.timing.median_span > 1:
-            return max(int(when) + self.rng.randint(-error, error), self.clock(self.height) + 1)
+    def _loose(self, when: float) -> int:
+        """The stamp of a block whose miner's clock is off: above the median of those before."""
+        error = self._error
+        stamp = int(when) + int(self._random() * (2 * error + 1)) - error
+        return stamp if stamp > max(self.stamps[-MEDIAN_SPAN:]) else max(stamp, self.clock(self.height) + 1)
+
+    def _strict(self, when: float) -> int:
         return max(int(when) + self.skew, self.stamps[-1] + 1)
 
     def clock(self, height: int) -> int:

@@ -17,8 +17,8 @@ from chains.simulated.ledger import Ledger, SimTx
 class Faults:
     """What is wrong with a node now. dark: it does not answer. lag: blocks it is behind. flaky: chance that a call
     fails. lossy: chance that a transaction it took is never sent on. ambiguous: chance that it takes one and then
-    fails. slander: chance that it takes one and says it did not. fee_lie: factor on its estimates. stuck: the block
-    it stays at."""
+    fails. slander: chance that it takes one and says it did not. fee_lie: factor on its estimates. stuck: the
+    block it stays at."""
 
     dark: bool = False
     lag: int = 0

@@ -19,7 +19,7 @@ from htlc.timelocks import ladder
 
 BEGIN = 1_800_000_000
 MISS = 1e-9  # so that a deadline missed by bad luck alone is not seen in a nightly run
-OUTAGES = (120, 600, 1500)
+OUTAGES = (300, 900, 1500)
 PAIRS = (
     ("coin", "vm"),
     ("coin", "vm"),
@@ -38,8 +38,8 @@ LEGS = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Trouble of one party from `begin` to `end`. kind: crash, dark, dark one, lag, flaky, stuck. chain: of those that
-    are of one node."""
+    """Trouble of one party from `begin` to `end`. kind: crash, dark, dark one, lag, flaky, stuck. chain: of those
+    that are of one node."""
 
     begin: float
     end: float

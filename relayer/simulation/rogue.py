@@ -77,7 +77,7 @@ class Rogue:
         return deadline + rng.choice((-1, 1)) * rng.expovariate(1.0) * 300
 
     def _funding_time(self, name: str) -> float:
-        """When it funds at the earliest: at once, so late that the other must act in the last moment, or too late."""
+        """From when on it funds: at once, so late that the other must act in the last moment, or too late."""
         rng, terms = self.rng, self.world.terms
         if rng.random() < 0.6:
             return 0.0

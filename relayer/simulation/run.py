@@ -18,6 +18,7 @@ from relayer.simulation.loop import VirtualLoop
 from relayer.simulation.plan import Plan, draw
 from relayer.simulation.world import World
 
+SWEEP = 100  # deals between two collections of garbage
 SHARE = 500  # deals that a process plays at once
 SEEDS = 10**9  # of one run: the seeds of two runs never meet
 
@@ -152,9 +153,17 @@ def play_all(every: Iterable[int], world_class: type[World] = World) -> Tally:
     stage = Stage(world_class)
     tally = Tally()
     begun, used = time.perf_counter(), time.process_time()
+    gc.collect()
     gc.freeze()
-    for one in every:
-        tally.add(stage.play(one))
+    gc.disable()  # worlds die whole: they are swept together
+    try:
+        for number, one in enumerate(every, 1):
+            tally.add(stage.play(one))
+            if number % SWEEP == 0:
+                gc.collect()
+    finally:
+        gc.enable()
+        gc.unfreeze()
     tally.seconds = time.perf_counter() - begun
     tally.cpu_seconds = time.process_time() - used
     return tally

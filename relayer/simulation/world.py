@@ -163,8 +163,10 @@ class World:
 
     def _advance(self) -> None:
         for ledger in self.ledgers.values():
-            ledger.census.down = {actor.owner for actor in self.actors if actor.out}
-            ledger.advance(self.now)
+            if ledger.next <= self.now:
+                if ledger.pool:
+                    ledger.census.down = {actor.owner for actor in self.actors if actor.out}
+                ledger.advance(self.now)
 
     def _stir(self, mover: Player | Rogue | None) -> None:
         """Whoever sleeps is woken by what moved, but for the one who moved it."""
@@ -175,7 +177,9 @@ class World:
             for actor in self.actors:
                 asleep = actor.wake > self.now + 1 and not (isinstance(actor, Player) and not actor.alive)
                 if asleep and actor is not mover:
-                    actor.wake = min(actor.wake, self.now + self.rng.uniform(0.2, 5.0))
+                    soon = self.rng.random() < 0.4
+                    moment = self.now + self.rng.uniform(0.2, 5.0) if soon else ledger.next + self.rng.random()
+                    actor.wake = min(actor.wake, moment)
         if any(isinstance(a, Player) and a.outcome is not None for a in self.actors):
             self.actors = [a for a in self.actors if not (isinstance(a, Player) and a.outcome is not None)]
 
