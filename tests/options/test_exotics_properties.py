@@ -17,6 +17,7 @@ from options.exotics.barrier import barrier
 from options.exotics.digital import digital
 from options.exotics.double_barrier import double_barrier
 from options.exotics.lookback import lookback
+from tests.options.exotic_kernels import exotic_kernel  # noqa: F401
 
 price = st.floats(0.2, 5.0)
 years = st.floats(-6, 1).map(lambda x: 10**x)

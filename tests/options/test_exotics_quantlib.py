@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import QuantLib as ql  # noqa: N813
 
 from options.exotics.asian import asian
 from options.exotics.barrier import barrier
 from options.exotics.digital import digital
 from options.exotics.double_barrier import double_barrier
 from options.exotics.lookback import lookback
-
-ql = pytest.importorskip("QuantLib")
+from tests.options.exotic_kernels import exotic_kernel  # noqa: F401
 
 TODAY = 45000
 RNG = np.random.default_rng(7)
