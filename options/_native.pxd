@@ -56,6 +56,12 @@ cdef extern from "native/driver.h" nogil:
     void sl_parallel(void (*work)(void *, size_t) noexcept nogil, void *context, size_t count, int threads)
 
 
+cdef extern from "native/blocks.h" nogil:
+    enum: SL_BLOCK_LEAST
+    void *sl_block_take(size_t bytes)
+    void sl_block_give(void *data, size_t bytes)
+
+
 cdef extern from "native/scheme.h" nogil:
     enum sl_precision:
         SL_FAST

@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_FillInfo, PyBuffer_Release,
+                             PyObject_GetBuffer)
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_Check
 from libc.math cimport INFINITY, isnan
@@ -133,6 +134,33 @@ cdef class Views:
             PyBuffer_Release(&self.view[i])
 
 
+cdef class Block:
+    """Owner of a large result's memory; gives it back for reuse when the last array on it is gone."""
+    cdef void *data
+    cdef size_t bytes
+    cdef Py_ssize_t length
+
+    def __cinit__(self, size_t elements):
+        self.bytes = elements * sizeof(double)
+        self.length = self.bytes
+        self.data = sl_block_take(self.bytes)
+        if self.data == NULL:
+            raise MemoryError
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.data, self.length, 0, flags)
+
+    def __dealloc__(self):
+        if self.data != NULL:
+            sl_block_give(self.data, self.bytes)
+
+
+cdef object new_array(tuple shape, size_t count):
+    if count * sizeof(double) < SL_BLOCK_LEAST:
+        return np.empty(shape)
+    return np.frombuffer(Block(count), np.float64).reshape(shape)
+
+
 cdef int broadcast(sl_job *job, Py_buffer **views, int inputs) except -1:
     cdef int i, d, offset, dims = 0
     cdef size_t length
@@ -202,7 +230,7 @@ cdef list run_elementwise(sl_block block, tuple names, tuple values, int outputs
     if not broadcast(&job, held, inputs):
         raise ShapeError("arguments do not broadcast", tuple(a.shape for a in arrays))
     shape = tuple([job.shape[i] for i in range(job.dims)])
-    results = [np.empty(shape) for i in range(outputs)] if out is None else list(out)
+    results = [new_array(shape, job.count) for i in range(outputs)] if out is None else list(out)
     for i in range(outputs):
         place(&job, results[i], i, views, shape)
     with nogil:
@@ -406,7 +434,7 @@ def scenario_grid(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, spo
     grid.log_factor = <const double *>views.hold(logs, PyBUF_STRIDED_RO).buf
     grid.shift = <const double *>views.hold(shifts, PyBUF_STRIDED_RO).buf
     shape = (grid.scenarios, count)
-    result = np.empty(shape) if out is None else out
+    result = new_array(shape, grid.scenarios * count) if out is None else out
     cdef sl_job holder
     place(&holder, result, 0, views, shape)
     grid.out = holder.out[0]

@@ -40,6 +40,9 @@ cdef extern from "native/paths.h" nogil:
                       double *out)
     void sl_trails(const sl_path_kernels *build, const sl_walk *walk, uint64_t first, size_t paths, int threads,
                    double *out)
+    void sl_normal(const sl_path_kernels *build, size_t n, const double *x, double *out)
+    void sl_tilted_normal(const sl_path_kernels *build, size_t n, const double *weight, const double *tail,
+                          const double *x, double *out)
 
 
 def kernel_names():
@@ -113,3 +116,33 @@ def trails(str kernel not None, uint64_t seed, uint32_t stream, uint32_t steps, 
     with nogil:
         sl_trails(build, &walk, first, paths, threads, &out[0, 0])
     return result[:, :paths]
+
+
+def normal(str kernel not None, x):
+    """The normal distribution function of an array."""
+    cdef const sl_path_kernels *build = find(kernel)
+    x = np.ascontiguousarray(x)
+    result = np.empty(x.shape)
+    cdef const double[::1] given = x.reshape(-1)
+    cdef double[::1] out = result.reshape(-1)
+    cdef size_t n = given.shape[0]
+    if n:
+        with nogil:
+            sl_normal(build, n, &given[0], &out[0])
+    return result
+
+
+def tilted_normal(str kernel not None, weight, tail, x):
+    """exp(weight) times the normal distribution function of x, where tail = weight - x^2 / 2; arrays broadcast."""
+    cdef const sl_path_kernels *build = find(kernel)
+    weight, tail, x = (np.ascontiguousarray(a) for a in np.broadcast_arrays(weight, tail, x))
+    result = np.empty(x.shape)
+    cdef const double[::1] w = weight.reshape(-1)
+    cdef const double[::1] e = tail.reshape(-1)
+    cdef const double[::1] given = x.reshape(-1)
+    cdef double[::1] out = result.reshape(-1)
+    cdef size_t n = given.shape[0]
+    if n:
+        with nogil:
+            sl_tilted_normal(build, n, &w[0], &e[0], &given[0], &out[0])
+    return result

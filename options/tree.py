@@ -26,8 +26,8 @@ def crr(
 ) -> float:
     """Price of one option on a recombining tree of `steps` steps; its error falls as 1/steps and alternates.
 
-    Raises InvalidInputError for terms outside the model, or when a step's drift exceeds its volatility, which leaves
-    no probabilities: take more steps then.
+    Raises InvalidInputError for terms outside the model, or when a step's drift exceeds its volatility, which
+    leaves no probabilities: take more steps then.
     """
     if kind not in ("call", "put", 1, -1):
         raise KindError(kind)

@@ -15,7 +15,6 @@ from options.exotics.normal import Array, tilted_cdf, tilted_interval
 from options.exotics.touch import touch_by_survival
 
 SWITCH: Final = 2.0 / np.pi
-_IMAGES: Final = range(-6, 7)
 _WAVES: Final = range(1, 7)
 
 
@@ -62,9 +61,15 @@ class Corridor:
         """P(never outside)."""
         return np.clip(self.integral(0.0, self.low, self.high), 0.0, 1.0)
 
+    def _reach(self) -> range:
+        """The images that count: those beyond are below exp(-2 (n - 1)^2 / q) < 1e-19 of the first."""
+        q = np.where(self.slow, (self.deviation / self.width) ** 2, 0.0)
+        most = 2 + int(np.ceil(np.sqrt(22.0 * float(np.nanmax(q, initial=0.0)))))
+        return range(-most, most + 1)
+
     def _images(self, power: float, start: Array, end: Array) -> Array:
         total = np.zeros_like(self.width)
-        for n in _IMAGES:
+        for n in self._reach():
             shift = 2.0 * n * self.width
             total = total + self._image(power, shift, start, end)
             total = total - self._image(power, 2.0 * self.high - shift, start, end)
@@ -115,17 +120,26 @@ class Corridor:
     def _exit_images(self, rate: Array, theta: Array) -> Array:
         total = np.zeros_like(self.width)
         s = self.deviation
-        for n in _IMAGES:
-            for level, start in ((self.low, -self.low), (self.high, self.high)):
+        for n in self._reach():
+            for level, start, once in (
+                (self.low, -self.low, self._straight(-1.0, self.low, rate, theta)),
+                (self.high, self.high, self._straight(1.0, self.high, rate, theta)),
+            ):
                 path = 2.0 * n * self.width + start  # distance to the end by way of n reflections
                 length = np.abs(path)
                 tail = -0.5 * ((level - self.drift * self.years) / s) ** 2 - rate * self.years
                 tail = tail + 0.5 * ((level - length) / s) * ((level + length) / s)
                 climb = theta * s
-                direct = tilted_cdf(self.tilt * level - length * theta, tail, climb - length / s)
+                direct = tilted_cdf(once - (length - np.abs(level)) * theta, tail, climb - length / s)
                 back = tilted_cdf(self.tilt * level + length * theta, tail, -climb - length / s)
                 total = total + np.sign(path) * (direct + back)
         return total
+
+    def _straight(self, side: float, level: Array, rate: Array, theta: Array) -> Array:
+        """tilt level - theta |level|; where both are large and alike, from their product -2 rate / vol^2."""
+        along = side * self.tilt > 0.0
+        safe = np.where(along, self.tilt + side * theta, 1.0)
+        return level * np.where(along, -2.0 * rate / (self.vol * self.vol) / safe, self.tilt - side * theta)
 
     def _exit_waves(self, rate: Array, theta: Array) -> Array:
         """The value of waiting for ever, less what would be paid after `years`."""

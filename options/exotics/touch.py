@@ -13,6 +13,7 @@ import numpy as np
 from options.exotics.normal import Array, cdf, tilted_cdf
 
 _QUADRATURE_POINTS: Final = 96
+_SHORT: Final = 512
 _NEVER: Final = 1500.0  # a level sqrt(1500) deviations away is touched with probability below 1e-300
 
 
@@ -81,7 +82,9 @@ def touch_by_survival(alive: Callable[[Array], Array], scale: Array, rate: Array
         start = np.minimum(scale / _NEVER, years)
         half = 0.5 * np.log(years / start)
         total = -np.expm1(-rate * start) / np.where(rate != 0.0, rate, 1.0)
-        for node, weight in zip(nodes, weights, strict=True):
-            moment = start * np.exp(half * (1.0 + node))
-            total = total + weight * half * moment * np.exp(-rate * moment) * alive(moment)
+        # all nodes at once where the arrays are short, else one after another: never much memory, never slow
+        for part in np.array_split(np.arange(nodes.size), 1 if years.size <= _SHORT else nodes.size):
+            moment = start * np.exp(half * (1.0 + nodes[part, None]))
+            paid = weights[part, None] * half * moment * np.exp(-rate * moment) * alive(moment)
+            total = total + paid.sum(axis=0)
         return 1.0 - np.exp(-rate * years) * alive(years) - rate * total

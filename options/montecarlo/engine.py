@@ -1,18 +1,15 @@
-"""Which path kernel runs, and the walk that it runs: checked once, passed as one value."""
+"""The walk that is simulated and how: checked once, passed as one value."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from math import isfinite, sqrt
-from types import ModuleType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from options.backend import VARIABLE
-from options.errors import InvalidInputError, KernelUnavailableError, KindError
+from options._kernels import find
+from options.errors import InvalidInputError, KindError
 
 Array = NDArray[np.float64]
 
@@ -20,26 +17,6 @@ _CHUNK: Final = 1 << 22  # doubles of one chunk of paths held at a time
 _BLOCK: Final = 512
 _MOST_PATHS: Final = 1 << 48
 _MOST_STEPS: Final = 1 << 24
-
-
-def kernels() -> tuple[str, ...]:
-    """Every path kernel that runs here, the best first; "python" is always the last."""
-    try:
-        native = import_module("options._paths")
-    except ImportError:
-        return ("python",)
-    return (*native.kernel_names(), "python")
-
-
-def find(kernel: str | None) -> tuple[ModuleType, str]:
-    """The module and build of a kernel's name; None asks the environment, as for every pricing function."""
-    name = kernel or os.environ.get(VARIABLE) or "auto"
-    here = kernels()
-    if name == "auto":
-        name = here[0]
-    if name not in here:
-        raise KernelUnavailableError(name, here)
-    return import_module("options.montecarlo.twin" if name == "python" else "options._paths"), name
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,3 +90,26 @@ void sl_trails(const struct sl_path_kernels *build, const struct sl_walk *walk, 
     struct run run = {build, NULL, walk, build->trails, first, paths, out};
     sl_parallel(row_block, &run, blocks(paths), threads);
 }
+
+void sl_normal(const struct sl_path_kernels *build, size_t n, const double *x, double *out) {
+    size_t whole = n / SL_PAD * SL_PAD, rest = n - whole;
+    double lanes[2][SL_PAD] = {{0}};
+    build->normal(whole, x, out);
+    if (!rest) return;
+    memcpy(lanes[0], x + whole, rest * sizeof(double));
+    build->normal(SL_PAD, lanes[0], lanes[1]);
+    memcpy(out + whole, lanes[1], rest * sizeof(double));
+}
+
+void sl_tilted_normal(const struct sl_path_kernels *build, size_t n, const double *weight, const double *tail,
+                      const double *x, double *out) {
+    size_t whole = n / SL_PAD * SL_PAD, rest = n - whole;
+    double lanes[4][SL_PAD] = {{0}};
+    build->tilted(whole, weight, tail, x, out);
+    if (!rest) return;
+    memcpy(lanes[0], weight + whole, rest * sizeof(double));
+    memcpy(lanes[1], tail + whole, rest * sizeof(double));
+    memcpy(lanes[2], x + whole, rest * sizeof(double));
+    build->tilted(SL_PAD, lanes[0], lanes[1], lanes[2], lanes[3]);
+    memcpy(out + whole, lanes[3], rest * sizeof(double));
+}

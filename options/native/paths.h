@@ -49,6 +49,11 @@ void sl_summaries(const struct sl_path_kernels *build, const struct sl_walk *wal
 void sl_trails(const struct sl_path_kernels *build, const struct sl_walk *walk, uint64_t first, size_t paths,
                int threads, double *out);
 
+/* The normal distribution function of n numbers; and exp(weight) times it where tail = weight - x^2 / 2 is known. */
+void sl_normal(const struct sl_path_kernels *build, size_t n, const double *x, double *out);
+void sl_tilted_normal(const struct sl_path_kernels *build, size_t n, const double *weight, const double *tail,
+                      const double *x, double *out);
+
 /* One block of at most SL_PATH_BLOCK paths; `stride` is the length of a row of out. A group of lanes is written
  * whole, so the last may run over `paths` into the padding of its row. */
 struct sl_path_kernels {
@@ -56,6 +61,9 @@ struct sl_path_kernels {
     void (*asian)(const struct sl_asian *asian, uint64_t first, size_t paths, double *sums);
     void (*summaries)(const struct sl_walk *walk, uint64_t first, size_t paths, size_t stride, double *out);
     void (*trails)(const struct sl_walk *walk, uint64_t first, size_t paths, size_t stride, double *out);
+    /* n is a multiple of SL_PAD */
+    void (*normal)(size_t n, const double *x, double *out);
+    void (*tilted)(size_t n, const double *weight, const double *tail, const double *x, double *out);
 };
 
 #endif

@@ -166,9 +166,27 @@ static void trails_block(const struct sl_walk *walk, uint64_t first, size_t path
     for (size_t at = 0; at < paths; at += SL_W) walk_group(walk, &keys, first + at, 0, stride, out + at);
 }
 
+static void normal_block(size_t n, const double *x, double *out) {
+    for (size_t i = 0; i < n; i += SL_W) v_store(out + i, v_cdf(v_load(x + i)));
+}
+
+/* In the lower tail exp(tail) N(x) / exp(-x^2 / 2), elsewhere exp(weight) N(x): see options/exotics/normal.py. */
+static void tilted_block(size_t n, const double *weight, const double *tail, const double *x, double *out) {
+    for (size_t i = 0; i < n; i += SL_W) {
+        vd at = v_load(x + i), a = v_abs(at);
+        vd far = v_sel(v_lt(v_set(1e20), a), v_set(1e20), a), near = v_sel(v_lt(v_set(40.0), a), v_set(40.0), a);
+        vd ratio = v_tail(far);
+        vd lower = v_exp(v_load(tail + i)) * ratio;
+        vd upper = v_exp(v_load(weight + i)) * v_fnma(v_gauss(near), ratio, v_set(1.0));
+        v_store(out + i, v_sel(v_lt(at, v_zero()), lower, upper));
+    }
+}
+
 const struct sl_path_kernels SL_TABLE = {
     .name = SL_NAME,
     .asian = asian_block,
     .summaries = summaries_block,
     .trails = trails_block,
+    .normal = normal_block,
+    .tilted = tilted_block,
 };

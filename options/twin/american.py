@@ -1,8 +1,8 @@
-"""American options in Python: the kernel's collocation on numpy, and a binomial tree that shares nothing with it.
+"""American options in Python: the kernel's collocation on numpy. options.tree shares nothing with either.
 
-The collocation follows Andersen, Lake and Offengenden (Journal of Computational Finance 20, 2016), system A, with the
-fixed-point iteration Anderson-accelerated; the double boundary of q < r < 0 solves the same equations for both
-boundaries at once. The tree is that of Cox, Ross and Rubinstein (Journal of Financial Economics 7, 1979).
+The collocation follows Andersen, Lake and Offengenden (Journal of Computational Finance 20, 2016), system A,
+with the fixed-point iteration Anderson-accelerated; the double boundary of q < r < 0 solves the same equations
+for both boundaries at once.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _boundary(o: Put, x: float, grid: Grid, steps: int, depth: int, tolerance: f
 
 
 def _premium(o: Put, horizon: float, edges: list[tuple[float, FloatArray]], points: int) -> tuple[float, ...]:
-    """Early exercise premium, its delta and gamma; edges are signs and log(boundary / strike) by quadrature point."""
+    """Early exercise premium, delta and gamma; edges are signs and log(boundary / strike) at the points."""
     sine, cosine, weight = _angles(points)
     m = horizon * sine**2 + (o.t - horizon)
     dm = 2.0 * horizon * sine * cosine * weight

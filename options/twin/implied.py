@@ -36,10 +36,7 @@ def _difference(h: float, t: float) -> float:
 def _level(x: float, s: float, upper: bool) -> tuple[float, float]:
     """log b and its derivative in s, b the time value's share of its bound; of 1 - b if upper."""
     h, t = x / s, 0.5 * s
-    if upper:
-        d = _scaled_tail(t - h) + tail(h + t)
-    else:
-        d = _difference(h, t)
+    d = _scaled_tail(t - h) + tail(h + t) if upper else _difference(h, t)
     return log(d) - 0.5 * (h - t) ** 2, (-INV_SQRT_2PI if upper else INV_SQRT_2PI) / d
 
 

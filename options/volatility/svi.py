@@ -5,6 +5,7 @@ years. Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces", Quantita
 arXiv 1204.0646.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot, inf, isfinite, sqrt
@@ -109,18 +110,21 @@ def butterfly(slice_: SVI) -> Butterfly:
 
     Beyond the grid g only tends to its limit, (4 - (b (1 +- rho))^2) / 16.
     """
-    grid = search_grid(slice_, _POINTS)
-    values = slice_.density(grid)
-    at = int(np.argmin(values))
-    low, high = grid[max(at - 1, 0)], grid[min(at + 1, grid.size - 1)]
-    for _ in range(3):
-        fine = np.linspace(low, high, 101)
-        values = slice_.density(fine)
-        at = int(np.argmin(values))
-        low, high = fine[max(at - 1, 0)], fine[min(at + 1, 100)]
+    k, least = _least(slice_.density, search_grid(slice_, _POINTS))
     steepest = slice_.b * (1.0 + abs(slice_.rho))
     limit = (4.0 - steepest * steepest) / 16.0
-    return Butterfly(float(fine[at]), min(float(values[at]), limit), steepest)
+    return Butterfly(k, min(least, limit), steepest)
+
+
+def _least(function: Callable[[Array], Array], grid: Array) -> tuple[float, float]:
+    """Where a smooth function is least and its value there: the best point of the grid, refined."""
+    for _ in range(4):
+        values = function(grid)
+        at = int(np.argmin(values))
+        grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, grid.size - 1)], 101)
+    values = function(grid)
+    at = int(np.argmin(values))
+    return float(grid[at]), float(values[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +156,11 @@ def calendar(earlier: SVI, later: SVI) -> Calendar:
     points = np.concatenate([np.linspace(x, y, 201) for x, y in pairwise(edges)])
     near = np.concatenate([s.m + s.sigma * np.sinh(np.linspace(-5.0, 5.0, 401)) for s in (earlier, later)])
     points = np.unique(np.concatenate((points, near)))
-    gap = later.variance(points) - earlier.variance(points)
-    at = int(np.argmin(gap))
+    k, gap = _least(lambda at: later.variance(at) - earlier.variance(at), points)
     wings = min(
         later.b * (1.0 + side * later.rho) - earlier.b * (1.0 + side * earlier.rho) for side in (-1.0, 1.0)
     )
-    excess = float(gap[at]) if wings >= -_TOLERANCE else min(float(gap[at]), wings)
-    return Calendar(float(points[at]), excess, roots)
+    return Calendar(k, gap if wings >= -_TOLERANCE else min(gap, wings), roots)
 
 
 def _crossings(one: SVI, two: SVI) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ touch values are integrals over time of the probability to survive. mpmath's pre
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import mpmath as mp
 
@@ -48,6 +49,7 @@ def _images(
     return mp.fsum(both(2 * n * width) - both(2 * high - 2 * n * width) for n in range(-reach, reach + 1))
 
 
+@cache
 def touch(low: mp.mpf, high: mp.mpf, drift: mp.mpf, vol: mp.mpf, years: mp.mpf, rate: mp.mpf) -> mp.mpf:
     """Value of 1 paid when the path leaves, by quadrature of the survival probability in time."""
 
@@ -78,6 +80,7 @@ def touch(low: mp.mpf, high: mp.mpf, drift: mp.mpf, vol: mp.mpf, years: mp.mpf, 
     return 1 - mp.exp(-rate * years) * alive(years) - rate * waited
 
 
+@cache
 def barrier(
     sign: int,
     spot: float,
@@ -104,6 +107,7 @@ def barrier(
         return mp.exp(-r * t) * out
 
 
+@cache
 def lookback_excess(
     side: int, spot: float, level: float, years: float, vol: float, rate: float, dividend: float
 ) -> mp.mpf:

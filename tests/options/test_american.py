@@ -75,8 +75,8 @@ def test_fast_precision_on_720_options(core: ModuleType, is_twin: bool) -> None:
 
 
 def test_longstaff_schwartz_table_1(core: ModuleType) -> None:
-    # Longstaff and Schwartz (Review of Financial Studies 14, 2001), table 1, finite differences: K 40, r 6 %, 50 exercise
-    # dates a year, hence a little below the continuous value
+    # Longstaff and Schwartz (Review of Financial Studies 14, 2001), table 1, finite differences: K 40, r 6 %,
+    # 50 exercise dates a year, hence a little below the continuous value
     table = {
         (36, 0.2, 1): 4.478,
         (36, 0.4, 2): 8.508,
@@ -89,7 +89,8 @@ def test_longstaff_schwartz_table_1(core: ModuleType) -> None:
 
 
 def test_haug_american_calls_and_puts(core: ModuleType) -> None:
-    # Haug, The Complete Guide, 2nd ed., table 3-1 (b = 0, r = 10 %, K = 100): approximations there; the tree decides
+    # The terms of Haug, The Complete Guide, 2nd ed., table 3-1 (b = 0, r = 10 %, K = 100), which compares
+    # approximations; here the tree decides
     for kind, spot, years, vol in product(("call", "put"), (90.0, 100.0, 110.0), (0.1, 0.5), (0.15, 0.35)):
         tree = np.mean([crr(kind, spot, 100.0, years, vol, 0.1, 0.1, steps=n) for n in (800, 801)])
         assert core.american(kind, spot, 100.0, years, vol, 0.1, 0.1) == pytest.approx(tree, abs=4e-3)

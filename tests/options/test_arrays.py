@@ -1,4 +1,4 @@
-"""Arrays of every kind: broadcast, strided, read-only, mixed, empty, wrong; threads; outputs given by the caller."""
+"""Arrays of every kind: broadcast, strided, read-only, mixed, empty, wrong; threads; outputs of the caller."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def test_broadcasting(core: ModuleType) -> None:
 def test_strides_and_read_only(core: ModuleType) -> None:
     base = np.linspace(50.0, 150.0, 2400)
     base.setflags(write=False)
-    for view in (base[::3], base[::-1], base.reshape(40, 60).T, base.reshape(40, 60)[::2, 5:50:7], np.asfortranarray(base.reshape(40, 60))):  # fmt: skip
+    square = base.reshape(40, 60)
+    for view in (base[::3], base[::-1], square.T, square[::2, 5:50:7], np.asfortranarray(square)):
         plain = np.array(view, order="C")
         assert np.array_equal(
             core.black_scholes("put", view, 100.0, 0.5, 0.4), core.black_scholes("put", plain, 100.0, 0.5, 0.4)
@@ -65,7 +66,19 @@ def test_mixed_types(core: ModuleType, name: str) -> None:
     assert np.isnan(core.black_scholes("call", np.ma.array([90.0, 110.0], mask=[True, False]), 100, 0.5, 0.25)[0])
 
 
-@pytest.mark.parametrize("bad", ["100", b"1", 1j, [1j, 2.0], ["a"], None, np.array(["2024-01-01"], dtype="M8[D]"), [[1.0], [1.0, 2.0]]])  # fmt: skip
+NOT_NUMBERS = [
+    "100",
+    b"1",
+    1j,
+    [1j, 2.0],
+    ["a"],
+    None,
+    np.array(["2024-01-01"], dtype="M8[D]"),
+    [[1.0], [1.0, 2.0]],
+]
+
+
+@pytest.mark.parametrize("bad", NOT_NUMBERS)
 def test_what_is_no_number(core: ModuleType, bad: object) -> None:
     with pytest.raises(errors.InputTypeError) as caught:
         core.black_scholes("call", 100.0, bad, 1.0, 0.2)
@@ -153,3 +166,18 @@ def test_scenario_grid_with_bad_and_edge_options(core: ModuleType) -> None:
         core.scenario_grid("put", spot, 100.0, 0.5, vol, spot_moves=[0.0, 0.1], vol_moves=[0.0, 0.1, 0.2])
     with pytest.raises(errors.ShapeError):
         core.scenario_grid("put", spot.reshape(7, 1), 100.0, 0.5, 0.2)
+
+
+def test_large_results_do_not_share_memory_while_they_live(core: ModuleType, is_twin: bool) -> None:
+    """Blocks of freed results are used again: never one that is still held."""
+    spot = np.linspace(50.0, 150.0, 200 if is_twin else 200_000)
+    first = core.black_scholes("call", spot, 100.0, 0.5, 0.4)
+    kept, view = first.copy(), first[::7]
+    second = core.black_scholes("put", spot, 100.0, 0.5, 0.4)
+    assert not np.may_share_memory(first, second)
+    del first
+    third = core.black_scholes("put", spot + 1.0, 100.0, 0.5, 0.4)
+    assert not np.may_share_memory(view, third)
+    assert np.array_equal(view, kept[::7])
+    del second, third, view
+    assert np.array_equal(core.black_scholes("call", spot, 100.0, 0.5, 0.4), kept)

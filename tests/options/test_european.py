@@ -66,7 +66,9 @@ def test_greeks_against_fifty_digits(core: ModuleType, width: float) -> None:
         _, spot, _, years, vol, rate, dividend = (abs(float(x)) for x in row)
         bell = exact.vega / math.sqrt(years)
         scale = {  # sums that may cancel are judged by their parts
-            "theta": bell * vol / (2 * math.sqrt(years)) + dividend * abs(exact.delta) * spot + rate * abs(exact.rho) / years,
+            "theta": bell * vol / (2 * math.sqrt(years))
+            + dividend * abs(exact.delta) * spot
+            + rate * abs(exact.rho) / years,
             "charm": dividend * abs(exact.delta)
             + bell / spot * (abs(rate) + abs(dividend) + (1 + abs(exact.d2)) / years) / (vol * math.sqrt(years)),
             "vanna": bell / spot * (1 + abs(exact.d2)) / vol,

@@ -67,7 +67,10 @@ def test_monotone_and_convex(core: ModuleType) -> None:
     assert np.all(np.diff(strikes, 2) > -1e-12)
 
 
-@pytest.mark.parametrize("price,full", [("black_scholes", "greeks"), ("black76", "black76_greeks"), ("inverse", "inverse_greeks")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("price", "full"),
+    [("black_scholes", "greeks"), ("black76", "black76_greeks"), ("inverse", "inverse_greeks")],
+)
 @pytest.mark.parametrize("kind", ["call", "put"])
 def test_greeks_against_differences(core: ModuleType, price: str, full: str, kind: str) -> None:
     terms = [103.0, 98.0, 0.6, 0.45, 0.03, *([] if price == "black76" else [0.015])]
@@ -89,7 +92,12 @@ def test_greeks_against_differences(core: ModuleType, price: str, full: str, kin
         assert getattr(found, name) == pytest.approx(
             sign * slope(moved(price, index, step), step), rel=1e-8, abs=1e-12
         )
-    second = {"gamma": ("delta", 0, 0.1, 1), "vanna": ("delta", 3, 1e-3, 1), "volga": ("vega", 3, 1e-3, 1), "charm": ("delta", 2, 1e-3, -1)}  # fmt: skip
+    second = {
+        "gamma": ("delta", 0, 0.1, 1),
+        "vanna": ("delta", 3, 1e-3, 1),
+        "volga": ("vega", 3, 1e-3, 1),
+        "charm": ("delta", 2, 1e-3, -1),
+    }
     for name, (of, index, step, sign) in second.items():
         rows = [getattr(g, of) for g in moved(full, index, step)]
         assert getattr(found, name) == pytest.approx(sign * slope(rows, step), rel=1e-7, abs=1e-13)

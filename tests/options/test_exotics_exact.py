@@ -6,11 +6,13 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from options._kernels import kernels
 from options.exotics.barrier import barrier
 from options.exotics.double_barrier import double_barrier
 from options.exotics.lookback import lookback
-from options.exotics.normal import cdf, erfcx
+from options.exotics.normal import cdf, erfcx, tilted_cdf, use_kernel
 from tests.options import exact_exotics as exact
+from tests.options.exotic_kernels import exotic_kernel  # noqa: F401
 
 RNG = np.random.default_rng(20261122)
 STYLES = ("out", "in")
@@ -101,7 +103,9 @@ def test_lookbacks_near_zero_carry(carry):
         assert abs(price - wanted) < 1e-12
 
 
-def test_normal_tails():
+@pytest.mark.parametrize("kernel", kernels())
+def test_normal_tails(kernel, exotic_kernel):  # noqa: F811
+    use_kernel(kernel)
     with mp.workdps(40):
         x = np.concatenate((np.linspace(-37, 8, 300), -np.exp(np.linspace(-40, 0, 40))))
         wanted = [mp.erfc(-mp.mpf(float(v)) / mp.sqrt(2)) / 2 for v in x]
@@ -112,3 +116,20 @@ def test_normal_tails():
         assert max(abs(mp.mpf(float(a)) / b - 1) for a, b in zip(erfcx(y), wanted, strict=True)) < 1e-15
         assert np.isnan(cdf(np.array([np.nan]))[0])
         assert cdf(np.array([-np.inf, np.inf])).tolist() == [0.0, 1.0]
+    use_kernel(exotic_kernel)
+
+
+@pytest.mark.parametrize("kernel", kernels())
+def test_tilted_normals(kernel, exotic_kernel):  # noqa: F811
+    """exp(weight) cdf(x) where neither factor is a double; 13 numbers, so that a kernel has a remainder."""
+    use_kernel(kernel)
+    x = np.array([-150.0, -40.0, -39.0, -9.0, -1.0, -1e-9, 0.0, 0.5, 3.0, 9.0, 60.0, -1e5, 1e5])
+    tail = np.array([1.0, -2.0, 0.5, -30.0, 3.0, -1.0, 0.0, -1.0, 2.0, -50.0, -1800.0, -3.0, -5e9])
+    weight = tail + x * x / 2
+    found = tilted_cdf(weight, tail, x)
+    with mp.workdps(40):
+        for w, t, z, value in zip(weight, tail, x, found, strict=True):
+            scaled = mp.exp(mp.mpf(t)) * mp.erfc(-mp.mpf(z) / mp.sqrt(2)) * mp.exp(mp.mpf(z) ** 2 / 2) / 2
+            wanted = scaled if z < 0 else mp.exp(mp.mpf(w)) * mp.erfc(-mp.mpf(z) / mp.sqrt(2)) / 2
+            assert abs(value / wanted - 1) < 2e-15
+    use_kernel(exotic_kernel)

@@ -11,6 +11,7 @@ from options.exotics.barrier import barrier
 from options.exotics.digital import digital
 from options.exotics.double_barrier import double_barrier
 from options.exotics.lookback import lookback
+from tests.options.exotic_kernels import exotic_kernel  # noqa: F401
 
 # Haug, "The Complete Guide to Option Pricing Formulas", 2nd edition 2007, table 4-13: S 100, T 0.5,
 # r 0.08, b 0.04, rebate 3; style, strike, barrier: call and put at vol 0.25, call and put at vol 0.30

@@ -54,7 +54,7 @@ def test_scalars_agree_with_arrays(core: ModuleType, grid: np.ndarray) -> None:
 
 
 def test_jaeckel_by_implication_example(core: ModuleType) -> None:
-    # Jaeckel, By Implication (2006): the normalised price at the inflection point, in closed form for x = -2 (s = 2):
+    # Jaeckel, By Implication (2006): the normalised price at the inflection point, in closed form for x = -2:
     # b_c = e^{x/2} / 2 - e^{-x/2} N(-sqrt(2|x|))
     b = math.exp(-1) / 2 - math.exp(1) * float(exact.cdf(mp.mpf(-2)))
     assert core.implied_vol("call", b, math.exp(-1), math.exp(1), 1.0) == pytest.approx(2.0, rel=1e-14)

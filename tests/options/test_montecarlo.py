@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import options
+from options._kernels import find
 from options.errors import InvalidInputError, KernelUnavailableError, KindError
 from options.exotics.asian import asian
 from options.exotics.barrier import barrier
@@ -14,7 +15,6 @@ from options.montecarlo import Rule, Run, Walk, fit, kernels, longstaff_schwartz
 from options.montecarlo import asian as simulated_asian
 from options.montecarlo import barrier as simulated_barrier
 from options.montecarlo import lookback as simulated_lookback
-from options.montecarlo.engine import find
 
 # Salmon, Moraes, Dror and Shaw, Random123 1.x, examples/kat_vectors: philox4x32 10
 KNOWN_ANSWERS = [
