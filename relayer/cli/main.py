@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, option, recover, run, sim
+from relayer.cli import bench, bench_pricing, config, db, deal, demo, keys, leg, nodes, option, recover, run, sim
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of you
 app.add_typer(option.app, name="option", help="Price options.")
 app.add_typer(sim.app, name="sim", help="Play deals on simulated chains, against adversaries, faults and crashes.")
 app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
+bench.app.command("pricing", help=bench_pricing.HELP)(bench_pricing.pricing)
 app.add_typer(config.app, name="config", help="Show and check the configuration.")
 app.add_typer(db.app, name="db", help="Look after the database.")
 
