@@ -5,7 +5,22 @@ from __future__ import annotations
 
 import typer
 
-from relayer.cli import bench, bench_pricing, config, db, deal, demo, keys, leg, nodes, option, recover, run, sim
+from relayer.cli import (
+    bench,
+    bench_pricing,
+    config,
+    db,
+    deal,
+    demo,
+    keys,
+    leg,
+    nodes,
+    option,
+    recover,
+    run,
+    sim,
+    tower,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +32,7 @@ app.command("run", help=run.HELP)(run.run)
 app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
+app.add_typer(tower.app, name="tower", help=tower.HELP)
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
