@@ -6,7 +6,7 @@ It keeps nothing in memory that it needs: whoever wakes up looks first, since th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -145,7 +145,8 @@ class Driver:
 
     async def _act(self, work: Work, action: Action) -> str | None:
         """Perform one action; what stands in its way is returned, in words."""
-        blocked = _blocked(work, action, self._observer.live)
+        ordered = {name for name, chain in self._chains.items() if chain.ordered}
+        blocked = _blocked(work, action, self._observer.live, ordered)
         if blocked:
             return blocked
         try:
@@ -187,7 +188,7 @@ def _pending(unsettled: Iterable[Intent]) -> dict[str, list[SignedTx]]:
     return pending
 
 
-def _blocked(work: Work, action: Action, live: frozenset[str]) -> str | None:
+def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collection[str]) -> str | None:
     """Why an action must wait, or None. While a chain of the deal can't be seen, only what can't be wrong is
     done: spends that reveal nothing new. A deal closes only when nothing we signed can still be mined."""
     missing = {leg.chain for leg in work.legs.values()} - live
@@ -195,7 +196,7 @@ def _blocked(work: Work, action: Action, live: frozenset[str]) -> str | None:
         missing &= {work.legs[action.leg].chain}
     if missing and not isinstance(action, Swear):
         return f"waiting for {', '.join(sorted(missing))}"
-    if isinstance(action, Close) and not work.attempts.settled():
+    if isinstance(action, Close) and not work.attempts.settled(ordered):
         return "waiting for the last transactions to be final"
     return None
 

@@ -6,6 +6,7 @@ that is in flight is broadcast again or replaced with a higher fee, never double
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from chains.errors import ChainError, Rejected
+from chains.errors import ChainError, NothingToSpend, Rejected
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
 from htlc.fees import FeePolicy, Purpose, bid
@@ -120,25 +121,32 @@ class Executor:
         if price is None:
             await self._again(work, alive)
             return
-        role, label = work.protocol.recipient_key(action.leg, action.path)
-        wallet = self._wallets[leg.chain]
-        held = work.deal.consents_held.get((action.leg, action.path))
-        signing = wallet.spend(
-            leg,
-            action.path,
-            wallet.key(work.deal.terms.parties[role].nonce, label),
-            action.preimages,
-            (held,) if held is not None else (),
-            price,
-            cap,
-            self.pending[leg.chain],
-            alive[-1].tx if alive else None,
-            idle=action.reveals and not alive,
-        )
-        tx = await self._or_again(work, alive, signing)
+        tx = await self._or_again(work, alive, self._sign_spend(work, action, price, cap, alive))
         sent = await self._sign(work, action.leg, action.path, tx, alive)
         if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
             await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
+
+    async def _sign_spend(
+        self, work: Work, action: SpendLeg, price: int, cap: int, alive: Sequence[Attempt]
+    ) -> SignedTx:
+        """A spend in place of the newest attempt whose coin still stands. A reorganisation may have taken the coin
+        of an attempt and left the leg another; then none is replaced."""
+        leg = work.legs[action.leg]
+        role, label = work.protocol.recipient_key(action.leg, action.path)
+        wallet = self._wallets[leg.chain]
+        key = wallet.key(work.deal.terms.parties[role].nonce, label)
+        held = work.deal.consents_held.get((action.leg, action.path))
+        consents = (held,) if held is not None else ()
+        pending = self.pending[leg.chain]
+        for attempt in reversed(alive):
+            with contextlib.suppress(NothingToSpend):
+                return await wallet.spend(
+                    leg, action.path, key, action.preimages, consents, price, cap, pending, attempt.tx
+                )
+        idle = action.reveals and not alive
+        return await wallet.spend(
+            leg, action.path, key, action.preimages, consents, price, cap, pending, idle=idle
+        )
 
     async def _price(
         self, work: Work, leg: Leg, purpose: Purpose, deadline: int | None, alive: Sequence[Attempt]
