@@ -201,6 +201,10 @@ class Ledger:
         """Why the next block could never hold it."""
         raise NotImplementedError
 
+    def orphaned(self, tx: SimTx) -> bool:
+        """What it spends is not there, and not on its way."""
+        return False
+
     def beats(self, tx: SimTx, rivals: list[SimTx]) -> str | None:
         """Why it may not take the place of what is in the pool."""
         raise NotImplementedError
@@ -323,6 +327,9 @@ class Ledger:
         for tx in gone:
             if tx.owner not in vanish:
                 self._return(tx)
+        while orphans := [txid for txid, tx in self.pool.items() if self.orphaned(tx)]:
+            for txid in orphans:
+                self.drop(txid)
         self.book.undone += len(gone)
         return len(gone)
 

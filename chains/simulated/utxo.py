@@ -49,6 +49,9 @@ class UtxoLedger(Ledger):
             return "non-final"
         return None
 
+    def orphaned(self, tx: SimTx) -> bool:
+        return any(claim not in self.coins and claim.partition(":")[0] not in self.pool for claim in tx.claims)
+
     def beats(self, tx: SimTx, rivals: list[SimTx]) -> str | None:
         if not self.spec.replaces:
             return "txn-mempool-conflict"

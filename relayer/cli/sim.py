@@ -82,9 +82,11 @@ def explore(
 
 def _words(document: dict[str, Any]) -> str:
     never = [event for event, number in document["sometimes"].items() if not number]
+    speed = (
+        f"{document['deals_per_second']} deals a second, {document['deals_per_cpu_second']} a second of CPU time"
+    )
     lines = [
-        f"{document['deals']:,} deals, {document['lost_units']} units lost, "
-        f"{document['deals_per_second']} deals a second ({document['deals_per_cpu_second']} for each of its cores)",
+        f"{document['deals']:,} deals, {document['lost_units']} units lost, {speed}",
         f"faults: {', '.join(f'{kind} {n:,}' for kind, n in document['faults'].items())}",
         f"sometimes: {', '.join(f'{event} {n:,}' for event, n in document['sometimes'].items() if n)}",
         f"never happened: {', '.join(never) or 'nothing on the list'}",

@@ -11,6 +11,8 @@ INVARIANTS = {
     "spent-once": "what stood at a leg was spent at most once on the best chain",
     "funded-once": "no leg was paid twice by an honest party",
     "reveal-guard": "no first reveal without a final leg, its margin, and every leg it is owed",
+    "fund-guard": "no funding before the leg that it is for was final, none after its time",
+    "release-guard": "no release was signed while anything could be lost by it",
     "refund-time": "no refund was broadcast before its time",
     "stored-first": "nothing was broadcast that was not stored before",
     "no-leak": "no secret in logs, errors or messages before it was public",

@@ -71,8 +71,10 @@ class MortalJournal:
         await self._commit("learn", self.inner.learn(deal, preimages))
 
     async def swear(self, deal: str, vow: Vow) -> None:
-        await self._commit("swear", self.inner.swear(deal, vow))
+        self._watch.before("swear")
+        await self.inner.swear(deal, vow)
         self._watch.swore(deal, vow)
+        self._watch.after("swear")
 
     async def give_consent(self, deal: str, leg: str, path: str, consent: str) -> None:
         self._watch.gave(deal, leg, path)

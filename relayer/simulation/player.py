@@ -11,12 +11,12 @@ from chains.simulated.keys import secret_of
 from chains.simulated.node import Node
 from htlc.driver import Driver
 from htlc.fees import FeePolicy
-from htlc.ports import Intent, Journal
+from htlc.ports import Intent
 from htlc.protocols import protocol
 from htlc.protocols.base import GiveConsent, Swear, Vow
-from relayer.simulation.memory import MemoryJournal
 from relayer.simulation.mortal import Death, MortalChain, MortalJournal
 from relayer.simulation.plan import BEGIN, PartyPlan, Window
+from relayer.simulation.shelf import Shelf
 
 if TYPE_CHECKING:
     from relayer.simulation.world import World
@@ -30,13 +30,13 @@ AGAIN = 4  # ticks in a row, where one asks for the next
 class Player:
     """One party. It is also its own watch: see `relayer.simulation.mortal.Watch`."""
 
-    def __init__(self, world: World, plan: PartyPlan, journal: Journal) -> None:
+    def __init__(self, world: World, plan: PartyPlan, shelf: Shelf) -> None:
         self.world = world
         self.plan = plan
         self.role = plan.role
         self.owner = plan.role
         self.rng = Random(plan.seed)
-        self.store = journal
+        self.shelf = shelf
         self.nodes = {
             name: Node(self.owner, ledger, self.rng, world.judge.faults) for name, ledger in world.ledgers.items()
         }
@@ -48,11 +48,10 @@ class Player:
         self.alive = False
         self.was_limited = False
         self.vows: set[Vow] = set()
-        self.given: set[tuple[str, str]] = set()
+        self.rebooted = False
         self.outcome: str | None = None
         self.signed: dict[str, tuple[str, str]] = {}
         self.flying: dict[str, SignedTx] = {}
-        self._backup: MemoryJournal | None = None
         self._wishes = list(plan.wishes)
         self._windows = list(plan.windows)
         self._window: Window | None = None
@@ -77,7 +76,7 @@ class Player:
         """Its machine's moment: trouble begins or ends, its user wants something, it looks."""
         now = self.world.now
         await self._weather(now)
-        while self._wishes and self._wishes[0][0] <= now:
+        while self.alive and self._wishes and self._wishes[0][0] <= now:
             await self._wish()
         if self.alive:
             await self._look()
@@ -86,15 +85,18 @@ class Player:
     async def _wish(self) -> None:
         _, will = self._wishes.pop(0)
         self.world.judge.say(f"{self.role} wants {will}")
-        await self.store.resolve(self.world.deal, will)
+        await self.shelf.journal.resolve(self.world.deal, will)
 
     async def _weather(self, now: float) -> None:
         if self._window is not None and now >= self._window.end:
             self._clear()
         if self._window is None and self._windows and now >= self._windows[0].begin:
             self._cloud(self._windows.pop(0))
+            if self._window is not None and self._window.kind == "crash":
+                await self.die()
+                self.world.judge.saw("restart in the middle of a deal")
         if not self.alive and (self._window is None or self._window.kind != "crash"):
-            self.start()
+            await self.start()
 
     def _cloud(self, window: Window) -> None:
         self._window = window
@@ -112,8 +114,6 @@ class Player:
                     node.faults.flaky = 0.3
                 case "stuck" if name == window.chain:
                     node.faults.stuck = node.height
-        if window.kind == "crash":
-            self.die()
 
     def _clear(self) -> None:
         self._window = None
@@ -160,23 +160,24 @@ class Player:
                 return self._window.end
         elif self._windows:
             wakes.append(max(self._windows[0].begin, now + SOON))
-        if self._wishes:
+        if self._wishes and self.alive:
             wakes.append(max(self._wishes[0][0], now + SOON))
         wakes += [self.world.ledgers[c].next + SOON * rng.random() for c in self.world.busy(self)]
         return max(min(wakes), now + 0.01)
 
     # --- the machine -------------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """The process starts on what is stored."""
         world = self.world
+        await self.shelf.open()
         self.chains = {
             name: MortalChain(ledger, self.nodes[name], self.now, self) for name, ledger in world.ledgers.items()
         }
         wallets = {name: chain.wallet(self.plan.seed) for name, chain in self.chains.items()}
         self.wallets = wallets
         fees = {name: self._fee_policy(chain) for name, chain in self.chains.items()}
-        self.journal = MortalJournal(self.store, self)
+        self.journal = MortalJournal(self.shelf.journal, self)
         self.driver = world.make_driver(
             self.journal, self.chains, wallets, self._secret, self, world.post(self), fees
         )
@@ -193,12 +194,13 @@ class Player:
     def _secret(self, nonce: bytes, label: str) -> bytes:
         return secret_of(self.plan.seed, nonce, label)
 
-    def die(self) -> None:
+    async def die(self) -> None:
         """kill -9."""
         if self.alive:
             self.alive = False
-            self.world.bury(self.driver)
-            self.world.judge.saw("restart in the middle of a deal")
+            self.rebooted = True
+            await self.driver.close()
+            await self.shelf.close()
 
     async def _look(self) -> None:
         try:
@@ -214,15 +216,14 @@ class Player:
 
     async def _died(self) -> None:
         self.world.judge.say(f"{self.role} dies at step {self.steps}, {self._last_step}")
-        self.die()
-        if self.plan.restore is not None and self._backup is not None and isinstance(self.store, MemoryJournal):
-            self.store = self._backup.copy()
-            self.store.limit()
+        await self.die()
+        self.world.judge.saw("restart in the middle of a deal")
+        if self.plan.restore is not None and await self.shelf.restore():
             self.plan.restore = None
             self.was_limited = True
             self.world.judge.saw("backup restored")
             self.world.judge.faults["stale backup"] += 1
-        self.start()
+        await self.start()
 
     def _note(self) -> None:
         report = self.driver.reports.get(self.world.deal)
@@ -251,8 +252,8 @@ class Player:
             return False
         if not good:
             self.world.judge.saw("a bad release was refused")
-        elif (await self.store.deal(self.world.deal)).outcome is None:
-            await self.store.hold_consent(self.world.deal, leg, path, consent)
+        elif (await self.shelf.journal.deal(self.world.deal)).outcome is None:
+            await self.shelf.journal.hold_consent(self.world.deal, leg, path, consent)
             self.wake = min(self.wake, self.world.now + 1)
         return True
 
@@ -272,8 +273,8 @@ class Player:
         self._last_step = f"after {step}"
         if step != "broadcast":
             self.commits += 1
-            if self.plan.restore == self.commits and isinstance(self.store, MemoryJournal):
-                self._backup = self.store.copy()
+            if self.plan.restore == self.commits:
+                self.shelf.back_up()
         if self.plan.deaths.get(self.steps) is False:
             del self.plan.deaths[self.steps]
             self.world.judge.faults[f"death after {step}"] += 1
@@ -292,8 +293,7 @@ class Player:
         self.world.judge.saw("a vow was sworn")
 
     def gave(self, deal: str, leg: str, path: str) -> None:
-        self.given.add((leg, path))
-        self.world.judge.check(not self.was_limited, "limited", f"{self.role} signed {path} of {leg}")
+        self.world.signing(self, leg, path)
 
     def stored(self, intent: Intent) -> None:
         self.signed[intent.tx.txid] = (intent.leg, intent.step)

@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -16,8 +18,10 @@ import structlog
 from relayer.simulation.judge import SOMETIMES, Failure, Judge
 from relayer.simulation.loop import VirtualLoop
 from relayer.simulation.plan import Plan, draw
+from relayer.simulation.shelf import DiskShelf, memory_disk, without_threads
 from relayer.simulation.world import World
 
+DISK_SHARE = 100  # one deal in so many is played on the real database, the others on a journal in memory
 SWEEP = 100  # deals between two collections of garbage
 SHARE = 500  # deals that a process plays at once
 SEEDS = 10**9  # of one run: the seeds of two runs never meet
@@ -101,8 +105,15 @@ class Stage:
                 world.judge.say(f"    {text}")
         raise structlog.DropEvent
 
-    def play(self, seed: int, transcript: bool = False, alter: Callable[[Plan], None] | None = None) -> Judge:
-        """One run."""
+    def play(
+        self,
+        seed: int,
+        transcript: bool = False,
+        alter: Callable[[Plan], None] | None = None,
+        disk: bool | None = None,
+    ) -> Judge:
+        """One run. alter: changes to what the seed means. disk: on a real database; every DISK_SHARE-th unless
+        given."""
         judge = Judge(seed, transcript=[] if transcript else None)
         plan = draw(seed)
         if alter is not None:
@@ -110,7 +121,12 @@ class Stage:
         self._world = self._world_class(plan, self._loop, judge)
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._world.run())
+            if disk or (disk is None and seed % DISK_SHARE == 0):
+                with TemporaryDirectory(dir=memory_disk(), prefix="strikelock-sim-") as folder, without_threads():
+                    shelves = lambda role: DiskShelf(Path(folder) / f"{role}.db")  # noqa: E731
+                    self._loop.run_until_complete(self._world.run(shelves))
+            else:
+                self._loop.run_until_complete(self._world.run())
         except Exception as error:
             judge.fail("no-error", repr(error))
             if transcript:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from random import Random
 
 from chains.legs import NATIVE
-from chains.port import SignedTx, Wallet
+from chains.port import LegFacts, SignedTx, Wallet
 from chains.simulated.account import AccountLedger
 from chains.simulated.chain import TOKEN
 from chains.simulated.keys import secret_of, short
-from chains.simulated.ledger import Ledger
+from chains.simulated.ledger import Ledger, SimTx
 from chains.simulated.node import address_of
 from chains.simulated.spec import ChainSpec
 from chains.simulated.utxo import UtxoLedger
@@ -19,17 +19,17 @@ from htlc.driver import Driver
 from htlc.errors import PeerUnavailable
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
-from htlc.ports import Clock, Deal, Journal, Peer
+from htlc.ports import FUND, Clock, Deal, Journal, Peer
 from htlc.protocols import protocol
 from htlc.protocols.base import Vow
 from relayer.simulation import losses
 from relayer.simulation.judge import Judge
 from relayer.simulation.loop import VirtualLoop
-from relayer.simulation.memory import MemoryJournal
 from relayer.simulation.mortal import MortalChain
 from relayer.simulation.plan import BEGIN, Plan
 from relayer.simulation.player import TOKEN_CAP, Player
 from relayer.simulation.rogue import Rogue
+from relayer.simulation.shelf import MemoryShelf, Shelf
 
 RICH = 10**22
 COINS = (15 * 10**7, 11 * 10**7, 6 * 10**7, 10**7)
@@ -74,7 +74,6 @@ class World:
         self._moved = dict.fromkeys(self.ledgers, -1)
         self._reorgs = dict.fromkeys(self.ledgers, plan.reorgs)
         self._calm_since = dict.fromkeys(self.ledgers, 0.0)
-        self._dead: list[Driver] = []
         self._quiet_from = float("inf")
         for ledger in self.ledgers.values():
             ledger.market.spike_chance = plan.spikes
@@ -92,9 +91,9 @@ class World:
 
     # --- the run -----------------------------------------------------------------------------------------
 
-    async def run(self, journals: Mapping[str, Journal] | None = None) -> None:
-        """Play the deal to its end."""
-        await self._people(journals or {})
+    async def run(self, shelf: Callable[[str], Shelf] | None = None) -> None:
+        """Play the deal to its end. shelf: where a role's journal lies; in memory unless given."""
+        await self._people(shelf or (lambda _: MemoryShelf()))
         calmed = False
         horizon = self.horizon()
         while self.players and not self._over():
@@ -113,12 +112,10 @@ class World:
             await actor.turn()
             self._stir(actor)
         for player in self.players:
-            await player.driver.close()
-        for driver in self._dead:
-            await driver.close()
+            await player.die()
         self._end()
 
-    async def _people(self, journals: Mapping[str, Journal]) -> None:
+    async def _people(self, shelf: Callable[[str], Shelf]) -> None:
         for ledger in self.ledgers.values():
             ledger.advance(self.now)
         for party in self.plan.parties:
@@ -126,13 +123,15 @@ class World:
             if party.rogue:
                 self.actors.append(Rogue(self, party))
                 continue
-            player = Player(self, party, journals.get(party.role) or MemoryJournal())
+            player = Player(self, party, shelf(party.role))
             self.actors.append(player)
             self.players.append(player)
             since = {name: ledger.height for name, ledger in self.ledgers.items()}
             deal = Deal(self.deal, self.terms, party.role, self.guards, since, BEGIN, will=party.will)
-            await player.store.add(deal)  # type: ignore[attr-defined]
-            player.start()
+            await player.start()
+            await player.shelf.add(deal)
+            if player.shelf.real:
+                self.judge.saw("the driver worked on a real database")
 
     def _endow(self, seed: bytes) -> None:
         for name, ledger in self.ledgers.items():
@@ -297,10 +296,6 @@ class World:
         clock: Clock = _WorldClock(self)
         return self.driver_class(journal, chains, wallets, secret_of, clock, peer, fees)
 
-    def bury(self, driver: Driver) -> None:
-        """A dead process runs no tasks."""
-        self._dead.append(driver)
-
     # --- checks ------------------------------------------------------------------------------------------
 
     def shows(self, tx: SignedTx) -> None:
@@ -320,6 +315,7 @@ class World:
             if any(out[0] in self.addresses.values() for out in known.outs):
                 check(not player.was_limited, "limited", f"{player.role} funded after a restore")
                 check(Vow.NEVER_FUND not in player.vows, "vows", f"{player.role} funded after its vow")
+                self._funding(player, known)
             return
         self._fee_in_bounds(player, leg, tx)
         seen = player.chains[tx.chain].seen
@@ -332,6 +328,45 @@ class World:
         self.shows(tx)
         if known.preimages and len(self.players) == 1:
             self.ambush()
+
+    def _funding(self, player: Player, tx: SimTx) -> None:
+        """Who funds second has seen the first leg final, when it signed for the first time."""
+        first = next(iter(self.legs))
+        name = next(leg for leg, address in self.addresses.items() if any(out[0] == address for out in tx.outs))
+        self.judge.check(self.spoken.funder(name) == player.role, "fund-guard", f"{player.role} funded {name}")
+        if name == first or sum(1 for step in player.signed.values() if step == (name, FUND)) > 1:
+            return
+        if player.rebooted:
+            return  # it may send now what it signed when the first leg was there
+        facts = self._seen(player, first)
+        depth = self.guards.chains[self.terms.legs[first].chain].depth
+        full = facts is not None and (facts.full or 0) >= depth and facts.held >= self.terms.legs[first].amount
+        self.judge.check(full, "fund-guard", f"{player.role} funded {name} while {first} was {facts}")
+
+    def _seen(self, player: Player, leg: str) -> LegFacts | None:
+        """What a party's last look told it of a leg."""
+        seen = player.chains[self.terms.legs[leg].chain].seen
+        return seen.legs.get(self.addresses[leg]) if seen is not None else None
+
+    def signing(self, player: Player, leg: str, path: str) -> None:
+        """A party is about to give a release away."""
+        check, role = self.judge.check, player.role
+        check(not player.was_limited, "limited", f"{role} signed {path} of {leg}")
+        kept = Vow.NEVER_REVEAL in player.vows
+        if leg == "collateral":
+            found = self._seen(player, "premium")
+            depth = self.guards.chains[self.terms.legs["premium"].chain].depth
+            never = Vow.NEVER_FUND in player.vows and found is not None and not found.held
+            over = found is not None and not found.held and bool(found.spends)
+            over = over and all(spend.depth >= depth for spend in found.spends) if found else False
+            check(kept and (never or over), "release-guard", f"{role} signed {leg} while the premium was {found}")
+        else:
+            found = self._seen(player, "collateral")
+            depth = self.guards.chains[self.terms.legs["collateral"].chain].depth
+            back = (
+                [s for s in found.spends if s.path in ("refund", "release") and s.depth >= depth] if found else []
+            )
+            check(kept or bool(back), "release-guard", f"{role} signed {leg} while the collateral was {found}")
 
     def _fee_in_bounds(self, player: Player, leg: str, tx: SignedTx) -> None:
         terms = self.terms.legs[leg]
@@ -346,8 +381,7 @@ class World:
         owed = {"writer": ("collateral", "premium", "strike"), "holder": ("collateral",)}.get(role, (leg,))
         for name in owed:
             chain = self.terms.legs[name].chain
-            seen = player.chains[chain].seen
-            facts = seen.legs.get(self.addresses[name]) if seen is not None else None
+            facts = self._seen(player, name)
             deep = facts is not None and (facts.full or 0) >= self.guards.chains[chain].depth
             full = facts is not None and facts.held >= self.terms.legs[name].amount
             check(deep and full, "reveal-guard", f"{role} revealed while {name} was {facts}")
@@ -367,7 +401,9 @@ class World:
                 shallow = [one for one in facts.spends if one.depth < self.guards.chains[chain].depth]
                 check(not shallow, "closed-final", f"{player.role} closed, {name} spent at {shallow}")
         for tx in () if player.was_limited else player.flying.values():
-            done = any(claim in self.ledgers[tx.chain].used for claim in tx.claims)
+            ledger = self.ledgers[tx.chain]
+            gone = ledger.known[tx.txid].leg is not None and tx.txid not in ledger.pool  # it pays nobody else
+            done = gone or any(claim in ledger.used for claim in tx.claims)
             check(done, "closed-final", f"{player.role} closed while {tx.txid[:12]} could still be mined")
         shown = losses.outcome(self)
         check(shown in (None, outcome), "outcome", f"{player.role} says {outcome}, the chains say {shown}")
