@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import time
@@ -119,7 +118,6 @@ class Stage:
         if alter is not None:
             alter(plan)
         self._world = self._world_class(plan, self._loop, judge)
-        asyncio.set_event_loop(self._loop)
         try:
             if disk or (disk is None and seed % DISK_SHARE == 0):
                 with TemporaryDirectory(dir=memory_disk(), prefix="strikelock-sim-") as folder, without_threads():
