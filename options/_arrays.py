@@ -74,11 +74,8 @@ def reject_implied(sign: int, price: float, forward: float, strike: float, years
     raise PriceOutsideBoundsError(price, lower, upper)
 
 
-def moved_scenarios(spot_moves: Any, vol_moves: Any) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Scenarios as rows of equal length: relative spot moves, vol moves, spot factors and their logarithms.
-
-    A spot that would fall below nothing becomes NaN.
-    """
+def paired_scenarios(spot_moves: Any, vol_moves: Any) -> tuple[FloatArray, FloatArray]:
+    """Relative spot moves and vol moves as contiguous rows of equal length."""
     moves, shifts = as_floats("spot_moves", spot_moves), as_floats("vol_moves", vol_moves)
     if moves.shape != shifts.shape or moves.ndim != 1:
         try:
@@ -87,6 +84,4 @@ def moved_scenarios(spot_moves: Any, vol_moves: Any) -> tuple[FloatArray, FloatA
             raise ShapeError("scenarios do not pair up", (moves.shape, shifts.shape)) from None
         if moves.ndim != 1:
             raise ShapeError("scenarios must be one row", (moves.shape, shifts.shape))
-    moves, shifts = np.ascontiguousarray(moves), np.ascontiguousarray(shifts)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return moves, shifts, np.where(moves >= -1.0, 1.0 + moves, np.nan), np.log1p(moves)
+    return np.ascontiguousarray(moves), np.ascontiguousarray(shifts)

@@ -7,12 +7,12 @@ from cpython.buffer cimport (PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBuffer_FillInfo,
                              PyObject_GetBuffer)
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_Check
-from libc.math cimport INFINITY, isnan
+from libc.math cimport INFINITY, NAN, isnan, log1p
 
 from options._arrays import as_floats, as_signs
 from options.errors import (InputTypeError, InvalidInputError, KernelUnavailableError, KindError, NoLimitError,
                             PriceOutsideBoundsError, ShapeError)
-from options._arrays import moved_scenarios, reject_implied
+from options._arrays import paired_scenarios, reject_implied
 from options.results import CallPut, CallPutGreeks, Greeks
 
 cdef const sl_kernels *K = NULL
@@ -427,11 +427,19 @@ def scenario_grid(kind, spot, strike, years, vol, rate=0.0, dividend=0.0, *, spo
             count = length
         grid.input[i] = <const double *>view.buf
         grid.step[i] = length != 1
-    moves, shifts, factors, logs = moved_scenarios(spot_moves, vol_moves)
+    moves, shifts = paired_scenarios(spot_moves, vol_moves)
+    cdef size_t j, scenarios = len(moves)
+    factors, logs = np.empty(scenarios), np.empty(scenarios)
+    cdef const double *move = <const double *>views.hold(moves, PyBUF_STRIDED_RO).buf
+    cdef double *factor = <double *>views.hold(factors, PyBUF_STRIDED).buf
+    cdef double *logarithm = <double *>views.hold(logs, PyBUF_STRIDED).buf
+    for j in range(scenarios):
+        factor[j] = 1.0 + move[j] if move[j] >= -1.0 else NAN  # a spot below nothing has no price
+        logarithm[j] = log1p(move[j])
     grid.options = count
-    grid.scenarios = len(factors)
-    grid.factor = <const double *>views.hold(factors, PyBUF_STRIDED_RO).buf
-    grid.log_factor = <const double *>views.hold(logs, PyBUF_STRIDED_RO).buf
+    grid.scenarios = scenarios
+    grid.factor = factor
+    grid.log_factor = logarithm
     grid.shift = <const double *>views.hold(shifts, PyBUF_STRIDED_RO).buf
     shape = (grid.scenarios, count)
     result = new_array(shape, grid.scenarios * count) if out is None else out

@@ -16,6 +16,7 @@ from options.exotics.touch import touch_by_survival
 
 SWITCH: Final = 2.0 / np.pi
 _WAVES: Final = range(1, 7)
+_SHORT: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Corridor:
         """P(never outside)."""
         return np.clip(self.integral(0.0, self.low, self.high), 0.0, 1.0)
 
+    def _split(self, numbers: range) -> list[Array]:
+        """Numbers of terms, shaped to broadcast before the arguments: all in one where the arrays are short."""
+        column = np.array(numbers, dtype=np.float64).reshape(-1, *([1] * np.ndim(self.deviation)))
+        return np.array_split(column, 1 if np.size(self.deviation) <= _SHORT else len(numbers))
+
     def _reach(self) -> range:
         """The images that count: those beyond are below exp(-2 (n - 1)^2 / q) < 1e-19 of the first."""
         q = np.where(self.slow, (self.deviation / self.width) ** 2, 0.0)
@@ -68,11 +74,12 @@ class Corridor:
         return range(-most, most + 1)
 
     def _images(self, power: float, start: Array, end: Array) -> Array:
-        total = np.zeros_like(self.width)
-        for n in self._reach():
+        total = np.zeros_like(self.deviation)
+        for n in self._split(self._reach()):
             shift = 2.0 * n * self.width
-            total = total + self._image(power, shift, start, end)
-            total = total - self._image(power, 2.0 * self.high - shift, start, end)
+            pair = self._image(power, shift, start, end)
+            pair = pair - self._image(power, 2.0 * self.high - shift, start, end)
+            total = total + pair.sum(axis=0)
         return np.maximum(total, 0.0)
 
     def _image(self, power: float, centre: Array, start: Array, end: Array) -> Array:
@@ -91,17 +98,17 @@ class Corridor:
     def _waves(self, power: float, start: Array, end: Array) -> Array:
         base = self.tilt + power
         damping = 0.5 * (self.drift / self.vol) ** 2 * self.years
-        total = np.zeros_like(self.width)
-        for n in _WAVES:
+        total = np.zeros_like(self.deviation)
+        for n in self._split(_WAVES):
             omega = n * np.pi / self.width
             decay = 0.5 * (omega * self.deviation) ** 2 + damping
 
             def primitive(y: Array, omega: Array = omega, decay: Array = decay) -> Array:
                 angle = omega * (y - self.low)
                 swing = base * np.sin(angle) - omega * np.cos(angle)
-                return np.exp(base * y - decay) * swing / (base * base + omega * omega)
+                return np.asarray(np.exp(base * y - decay) * swing / (base * base + omega * omega))
 
-            total = total + np.sin(-omega * self.low) * (primitive(end) - primitive(start))
+            total = total + (np.sin(-omega * self.low) * (primitive(end) - primitive(start))).sum(axis=0)
         return np.where(end > start, 2.0 / self.width * total, 0.0)
 
     def exit_value(self, rate: Array) -> Array:
@@ -120,7 +127,7 @@ class Corridor:
     def _exit_images(self, rate: Array, theta: Array) -> Array:
         total = np.zeros_like(self.width)
         s = self.deviation
-        for n in self._reach():
+        for n in self._split(self._reach()):
             for level, start, once in (
                 (self.low, -self.low, self._straight(-1.0, self.low, rate, theta)),
                 (self.high, self.high, self._straight(1.0, self.high, rate, theta)),
@@ -132,7 +139,7 @@ class Corridor:
                 climb = theta * s
                 direct = tilted_cdf(once - (length - np.abs(level)) * theta, tail, climb - length / s)
                 back = tilted_cdf(self.tilt * level + length * theta, tail, -climb - length / s)
-                total = total + np.sign(path) * (direct + back)
+                total = total + (np.sign(path) * (direct + back)).sum(axis=0)
         return total
 
     def _straight(self, side: float, level: Array, rate: Array, theta: Array) -> Array:
@@ -147,13 +154,13 @@ class Corridor:
         still = rate + 0.5 * self.tilt * self.drift
         total = np.exp(self.tilt * self.low) * _sinh_ratio(theta, self.high, self.width)
         total = total + np.exp(self.tilt * self.high) * _sinh_ratio(theta, -self.low, self.width)
-        for n in _WAVES:
+        for n in self._split(_WAVES):
             omega = n * np.pi / self.width
             speed = still + 0.5 * omega * omega * variance
             fade = omega * variance / (self.width * speed)
             ends = np.exp(self.tilt * self.low - speed * self.years) * np.sin(-omega * self.low)
             ends = ends + np.exp(self.tilt * self.high - speed * self.years) * np.sin(omega * self.high)
-            total = total - fade * ends
+            total = total - (fade * ends).sum(axis=0)
         return total
 
 

@@ -56,7 +56,7 @@ SL_INLINE vd iv_series(vd h, vd t) {
                                                 0x1.ae7f3e733b81fp-41};
     /* each way to the first derivative is the better one on its side: relative errors count near zero, the tail's own far out */
     vd u0 = v_tail(h), near = v_fnma(h, u0, v_set(SL_INV_SQRT_2PI)), odd[8];
-    vd u1 = v_sel(v_lt(h, v_set(0.5)), near, v_poly(h, SL_SLOPE_P, 11) / v_poly(h, SL_SLOPE_Q, 13));
+    vd u1 = v_sel(v_lt(h, v_set(0.5)), near, v_poly_split(h, h * h, SL_SLOPE_P, 11) / v_poly_split(h, h * h, SL_SLOPE_Q, 13));
     odd[0] = u1;
 #pragma GCC unroll 8
     for (int n = 1; n < 8; n++) {
@@ -127,7 +127,7 @@ SL_INLINE vd iv_solve(vd x, vd x_rest, vd b, vd c, vd log_b, vd log_c, int tiny)
         vd inv = one / s, h = x / s, t = half * s, gap = h - t, sum = h + t;
         vd near = iv_tail(v_sel(region.upper, v_neg(gap), gap)), far = v_tail(sum);
         vd d = v_sel(region.upper, near + far, near - far);
-        vm series = m_and(m_not(region.upper), m_and(v_lt(t, v_set(0.25)), v_lt(x, one)));
+        vm series = m_and(m_not(region.upper), m_and(v_lt(t, v_set(0.25)), v_lt(x, v_set(4.0))));
         if (m_any(series)) d = v_sel(series, iv_series(h, v_min(t, v_set(0.25))), d);
         /* derivatives of the level L: L1 = L', r2 = b''/b', r3 = b'''/b' */
         vd l1 = v_set(SL_INV_SQRT_2PI) / d;

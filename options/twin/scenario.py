@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from options._arrays import as_floats, as_signs, moved_scenarios
+from options._arrays import as_floats, as_signs, paired_scenarios
 from options.errors import KindError, ShapeError
 from options.twin import european
 from options.twin.broadcast import BOTH, given_outputs, kind_code
@@ -30,7 +30,8 @@ def scenario_grid(
         raise ShapeError("options must be one row", tuple(a.shape for a in arrays)) from None
     if rows[0].ndim != 1:
         raise ShapeError("options must be one row", tuple(a.shape for a in arrays))
-    _, shifts, factors, _ = moved_scenarios(spot_moves, vol_moves)
+    moves, shifts = paired_scenarios(spot_moves, vol_moves)
+    factors = np.where(moves >= -1.0, 1.0 + moves, np.nan)  # a spot below nothing has no price
     shape = (len(factors), len(rows[0]))
     result = np.empty(shape) if out is None else given_outputs(out, 1, shape)[0]
     for i, (s, k, t, v, r, q, sign) in enumerate(zip(*(row.tolist() for row in rows), strict=True)):

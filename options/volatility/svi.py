@@ -7,8 +7,7 @@ arXiv 1204.0646.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from math import hypot, inf, isfinite, sqrt
+from math import inf, isfinite, sqrt
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,9 @@ Array = NDArray[np.float64]
 _REACH: Final = 60.0  # half-width of the range searched for butterflies, in units of sigma
 _WIDE: Final = 8.0  # and in log-moneyness
 _POINTS: Final = 2001
+_CALENDAR_POINTS: Final = 801
+_BISECTIONS: Final = 60
+_FARTHEST: Final = 700.0  # a strike e^700 times the forward is the last that a double holds
 _TOLERANCE: Final = 1e-12  # a crossing or a density below zero by this much is rounding
 
 
@@ -146,48 +148,54 @@ class Calendar:
 def calendar(earlier: SVI, later: SVI) -> Calendar:
     """Whether total variance falls anywhere from one expiry to the next.
 
-    The crossings are real roots of a quartic (Gatheral and Jacquier, section 3.1). Between two of them
-    the difference keeps its sign, so one point of each interval decides; its least value is searched in
-    all of them.
+    Two slices cross at roots of a quartic (Gatheral and Jacquier, section 3.1). Its coefficients cancel when the
+    slices are much alike, so its roots only say where to look: the difference is searched for changes of sign
+    around them and on a grid as fine as either smile, and each is then bisected.
     """
-    roots = _crossings(earlier, later)
-    far = max(abs(earlier.m), abs(later.m)) + 100.0 * (earlier.sigma + later.sigma) + 10.0
-    edges = np.array([-far, *(r for r in roots if abs(r) < far), far])
-    points = np.concatenate([np.linspace(x, y, 201) for x, y in pairwise(edges)])
-    near = np.concatenate([s.m + s.sigma * np.sinh(np.linspace(-5.0, 5.0, 401)) for s in (earlier, later)])
-    points = np.unique(np.concatenate((points, near)))
-    k, gap = _least(lambda at: later.variance(at) - earlier.variance(at), points)
-    wings = min(
-        later.b * (1.0 + side * later.rho) - earlier.b * (1.0 + side * earlier.rho) for side in (-1.0, 1.0)
-    )
-    return Calendar(k, gap if wings >= -_TOLERANCE else min(gap, wings), roots)
+
+    def gap(k: Array) -> Array:
+        return _above(later, k) - _above(earlier, k)
+
+    grids = [search_grid(slice_, _CALENDAR_POINTS) for slice_ in (earlier, later)]
+    roots = _quartic_roots(earlier, later)
+    around = np.concatenate([roots + side * (1e-7 + 1e-3 * np.abs(roots)) for side in (-1.0, 0.0, 1.0)])
+    points = np.unique(np.concatenate((*grids, around, [-_FARTHEST, _FARTHEST])))
+    points = points[np.abs(points) <= _FARTHEST]
+    k, excess = _least(gap, points)
+    return Calendar(k, excess, _changes(gap, points))
 
 
-def _crossings(one: SVI, two: SVI) -> tuple[float, ...]:
-    """Where two slices are equal: the roots of the twice squared equation that satisfy it before
-    squaring.
-    """
+def _above(slice_: SVI, k: Array) -> Array:
+    """Total variance without the floor at zero, which would hide a sign."""
+    x = k - slice_.m
+    return slice_.a + slice_.b * (slice_.rho * x + np.hypot(x, slice_.sigma))
+
+
+def _changes(function: Callable[[Array], Array], points: Array) -> tuple[float, ...]:
+    """Where a function changes sign between neighbouring points, by bisection of all such intervals at once."""
+    signs = np.sign(function(points))
+    at = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    low, high, left = points[at], points[at + 1], signs[at]
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        same = np.sign(function(middle)) == left
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    exact = points[signs == 0]
+    return tuple(np.sort(np.concatenate((0.5 * (low + high), exact))).tolist()) if exact.size < 10 else ()
+
+
+def _quartic_roots(one: SVI, two: SVI) -> Array:
+    """The real parts of the roots of the twice squared equation, those of its far from real ones left out."""
     poly = np.polynomial.Polynomial
-    line = poly(
-        [two.a - one.a - two.b * two.rho * two.m + one.b * one.rho * one.m, two.b * two.rho - one.b * one.rho]
-    )
+    constant = two.a - one.a - two.b * two.rho * two.m + one.b * one.rho * one.m
+    line = poly([constant, two.b * two.rho - one.b * one.rho])
     first = one.b**2 * poly([one.m**2 + one.sigma**2, -2.0 * one.m, 1.0])
     second = two.b**2 * poly([two.m**2 + two.sigma**2, -2.0 * two.m, 1.0])
     # b1 R1 - b2 R2 = line: square, isolate the product of roots, square again
     quartic = (first + second - line**2) ** 2 - 4.0 * first * second
     coefficients = np.trim_zeros(quartic.coef, "b")
     if coefficients.size < 2:
-        return ()
-    found = []
-    for root in map(complex, np.polynomial.Polynomial(coefficients).roots()):
-        if abs(root.imag) > 1e-6 * (1.0 + abs(root)):
-            continue
-        k = float(root.real)
-        gap = _value(two, k) - _value(one, k)
-        if abs(gap) <= 1e-7 * (abs(_value(one, k)) + abs(_value(two, k)) + 1e-9):
-            found.append(k)
-    return tuple(sorted(found))
-
-
-def _value(slice_: SVI, k: float) -> float:
-    return slice_.a + slice_.b * (slice_.rho * (k - slice_.m) + hypot(k - slice_.m, slice_.sigma))
+        return np.empty(0)
+    roots = poly(coefficients).roots()
+    real = np.abs(roots.imag) <= 1e-3 * (1.0 + np.abs(roots))
+    return np.asarray(roots.real[real], dtype=np.float64)

@@ -159,6 +159,15 @@ def test_early_exercise_is_reproducible_and_above_european(kernel):
     assert 0.998 * european < call.price < european + 4 * call.error
 
 
+def test_early_exercise_comes_up_to_the_american_price_from_below():
+    """With exercise at any time and by the best rule: Andersen, Lake and Offengenden's price."""
+    for kind, dividend in (("put", 0.0), ("call", 0.08)):
+        terms = (kind, 36, 40, 1, 0.4, 0.06, dividend)
+        best = options.american(*terms)
+        found = longstaff_schwartz(*terms, exercises=100, run=Run(20_000, seed=12))
+        assert best - 0.02 - 3 * found.error < found.price < best + 3 * found.error
+
+
 def test_the_worked_example_of_longstaff_and_schwartz():
     """Review of Financial Studies 14, 2001, section 1: eight paths, three dates, put at 1.10, r 6 %: 0.1144."""
     prices = np.array(

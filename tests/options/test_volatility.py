@@ -96,6 +96,10 @@ def test_calendars():
     crossing = calendar(PLAIN, SVI(0.03, 0.12, -0.2, 0.05, 0.3))
     assert not crossing.free
     assert len(crossing.crossings) == 2
+    alike = calendar(SVI(0.12, 0.006, 0.0, 0.0, 0.5), SVI(0.12, 0.006, 0.0, 0.0014, 0.5))
+    assert alike.crossings == pytest.approx(
+        [0.0007], abs=1e-9
+    )  # where the quartic's own root is off in the third digit
     steeper = calendar(SVI(0.01, 0.2, 0.0, 0.0, 0.1), SVI(5.0, 0.1, 0.0, 0.0, 0.1))
     assert not steeper.free  # far out the wings cross, though nothing near the money tells
 

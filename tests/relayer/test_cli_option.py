@@ -82,6 +82,7 @@ def test_a_price_by_flags():
             ["--extreme", "90"],
             lambda: options.lookback("put", 100, 95, 0.5, 0.3, 0.05, 0.01, extreme=90),
         ),
+        ("american", [], lambda: options.american("put", 100, 95, 0.5, 0.3, 0.05, 0.01)),
         ("black76", [], lambda: options.black76("put", 100, 95, 0.5, 0.3, 0.05)),
     ],
 )
