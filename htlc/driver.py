@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from chains.errors import ChainError
+from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, TxPhase, TxState, Wallet
 from htlc.courier import Courier
 from htlc.executor import Executor, Work
@@ -68,12 +68,20 @@ class Driver:
                 waiters = [group.create_task(self._wait(chain)) for chain in self._chains.values()]
                 while not stop.is_set():
                     self._wake.clear()
-                    await self.tick()
+                    await self._try()
                     await self._pause(stop)
                 for waiter in waiters:
                     waiter.cancel()
         finally:
             await self.close()
+
+    async def _try(self) -> None:
+        """One tick. A disk that is full or a database that is busy passes; until then nothing is signed, since
+        nothing could be stored."""
+        try:
+            await self.tick()
+        except StrikelockError as error:
+            log.error("tick failed", reason=str(error))
 
     def poke(self) -> None:
         """Look again at once: the journal has something new."""

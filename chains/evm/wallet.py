@@ -39,6 +39,7 @@ class EvmWallet:
         self._chain = client.name
         self._chain_id = settings.chain_id
         self._factory = settings.factory
+        self._client = client
         self._purse = Purse(client, settings, account)
 
     def __repr__(self) -> str:
@@ -83,10 +84,10 @@ class EvmWallet:
 
     async def sweep(self, price: int, count: int, pending: Sequence[SignedTx]) -> tuple[SignedTx, ...]:
         """See `chains.extras.Sweeps`: nothing, paid to ourselves, with each nonce that the node's pool knows of
-        and at least the next `count`."""
+        and at least the next `count`. A vault's spend that the pool shows is left alone: its preimage is out."""
         first = await self._purse.slot((), None)
         known = list(pending)
-        taken = reserves(known, self.address, first.used, None).nonces
+        taken = reserves(known, self.address, first.used, None).nonces | await self._pushes_in_pool()
         call = Call(self.address)
         gas = await self._purse.estimate(call)
         found = []
@@ -97,6 +98,13 @@ class EvmWallet:
                 found.append(await self._purse.sign(call, gas, slot, price, None, []))
                 known.append(found[-1])
         return tuple(found)
+
+    async def _pushes_in_pool(self) -> set[int]:
+        """Nonces of spends of ours that the node would put into its next block."""
+        block = await self._client.call("eth_getBlockByNumber", "pending", True)
+        found = (block or {}).get("transactions", ())
+        ours = (tx for tx in found if isinstance(tx, dict) and str(tx.get("from")).lower() == self.address.lower())
+        return {int(tx["nonce"], 16) for tx in ours if str(tx.get("to")).lower() == self._factory.lower()}
 
     # --- spending
 
