@@ -39,7 +39,7 @@ SOMETIMES = (
     "restart between intent and broadcast",
     "restart right after a broadcast",
     "restart in the middle of a deal",
-    "backup restored",
+    "a stale backup was restored",
     "a replacement was signed",
     "a replacement won",
     "a funding was cancelled",

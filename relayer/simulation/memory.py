@@ -20,13 +20,14 @@ class MemoryJournal:
         self._intents: dict[str, tuple[Intent, ...]] = {}
         self._unsettled: dict[int, Intent] = {}
         self._count = 0
+        self.changes = 0
 
     def copy(self) -> MemoryJournal:
         """As it is now: a backup."""
         found = MemoryJournal()
         found._deals, found._open = dict(self._deals), dict(self._open)
         found._intents, found._unsettled = dict(self._intents), dict(self._unsettled)
-        found._count = self._count
+        found._count, found.changes = self._count, self.changes
         return found
 
     def limit(self) -> None:
@@ -55,6 +56,7 @@ class MemoryJournal:
         for known in self._intents.get(deal, ()):
             if (known.leg, known.step, known.tx.txid) == (leg, step, tx.txid):
                 return known
+        self.changes += 1
         self._count += 1
         intent = Intent(self._count, deal, leg, step, tx, at)
         self._intents[deal] = (*self._intents.get(deal, ()), intent)
@@ -62,6 +64,7 @@ class MemoryJournal:
         return intent
 
     async def settle(self, number: int, state: TxState) -> None:
+        self.changes += 1
         intent = self._unsettled.pop(number, None)
         if intent is not None:
             final = replace(intent, final=state)
@@ -90,6 +93,7 @@ class MemoryJournal:
         self._open.pop(deal, None)
 
     def _change(self, deal: str, **values: object) -> None:
+        self.changes += 1
         changed = self._deals[deal] = replace(self._deals[deal], **values)  # type: ignore[arg-type]
         if deal in self._open:
             self._open[deal] = changed

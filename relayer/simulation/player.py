@@ -218,12 +218,14 @@ class Player:
         self.world.judge.say(f"{self.role} dies at step {self.steps}, {self._last_step}")
         await self.die()
         self.world.judge.saw("restart in the middle of a deal")
-        if self.plan.restore is not None and await self.shelf.restore():
-            self.plan.restore = None
-            self.was_limited = True
-            self.world.judge.saw("backup restored")
-            self.world.judge.faults["stale backup"] += 1
+        restored = self.plan.restore is not None and await self.shelf.restore()
         await self.start()
+        if restored:
+            self.plan.restore = None
+            self.world.judge.faults["backup restored"] += 1
+            if self.shelf.stale:
+                self.was_limited = True
+                self.world.judge.saw("a stale backup was restored")
 
     def _note(self) -> None:
         report = self.driver.reports.get(self.world.deal)

@@ -46,6 +46,11 @@ class Shelf(Protocol):
         """Put the copy in place of what is there; False if there is none. No process runs."""
         ...
 
+    @property
+    def stale(self) -> bool:
+        """The process that runs found that something is missing: its open deals are limited."""
+        ...
+
 
 class MemoryShelf:
     """A journal in memory."""
@@ -55,6 +60,7 @@ class MemoryShelf:
     def __init__(self) -> None:
         self._journal = MemoryJournal()
         self._copy: MemoryJournal | None = None
+        self.stale = False
 
     @property
     def journal(self) -> Journal:
@@ -75,8 +81,10 @@ class MemoryShelf:
     async def restore(self) -> bool:
         if self._copy is None:
             return False
+        self.stale = self._copy.changes < self._journal.changes
         self._journal = self._copy
-        self._journal.limit()
+        if self.stale:
+            self._journal.limit()
         return True
 
 
@@ -101,6 +109,10 @@ class DiskShelf:
         if self._store is not None:
             await self._store.aclose()
             self._store = None
+
+    @property
+    def stale(self) -> bool:
+        return self._store is not None and self._store.restored
 
     async def add(self, deal: Deal) -> None:
         assert self._store is not None  # noqa: S101 - as above

@@ -85,7 +85,7 @@ def test_the_journal_in_memory_does_what_the_database_does() -> None:
         assert sorted(memory.transcript) == sorted(disk.transcript), seed
         assert not disk.failures
         deaths += disk.sometimes["restart in the middle of a deal"]
-        restored += disk.sometimes["backup restored"]
+        restored += disk.sometimes["a stale backup was restored"]
     assert deaths > 10
     assert restored > 0
 
