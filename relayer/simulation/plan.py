@@ -19,7 +19,7 @@ from htlc.timelocks import ladder
 
 BEGIN = 1_800_000_000
 MISS = 1e-9  # so that a deadline missed by bad luck alone is not seen in a nightly run
-OUTAGES = (300, 900, 1500)
+OUTAGES = (500, 900, 1500)
 PAIRS = (
     ("coin", "vm"),
     ("coin", "vm"),

@@ -153,7 +153,7 @@ class Player:
     def _next(self, now: float) -> float:
         """When it looks again: with the next block of a chain on which something is under way, or some time."""
         rng = self.rng
-        wakes = [now + self.world.outage * rng.uniform(0.5, 1.0)]
+        wakes = [now + self.world.outage * rng.uniform(0.8, 1.0)]
         if self._window is not None:
             wakes.append(self._window.end)
             if self._window.kind in ("crash", "dark"):
