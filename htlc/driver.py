@@ -54,7 +54,7 @@ class Driver:
         self._chains = chains
         self._clock = clock
         self._observer = Observer(chains, secret_of, clock)
-        self._executor = Executor(journal, chains, wallets, fees)
+        self._executor = Executor(journal, chains, wallets, fees, clock)
         self._courier = Courier(peer)
         self._wake = asyncio.Event()
         self.reports: dict[str, Report] = {}

@@ -17,12 +17,15 @@ import structlog
 from chains.errors import ChainError, NothingToSpend, Rejected
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
+from htlc.errors import StalePlan
 from htlc.fees import FeePolicy, Purpose, bid
 from htlc.lineage import Attempt, Attempts
-from htlc.ports import CANCEL, FUND, Deal, Journal
+from htlc.ports import CANCEL, FUND, Clock, Deal, Journal
 from htlc.protocols.base import Action, Close, DealProtocol, Fund, GiveConsent, SpendLeg, Swear, Unfund
 
 log = structlog.get_logger(__name__)
+
+FRESH_SECONDS = 10  # that a plan to show a secret may be old when it is carried out
 
 
 @dataclass(slots=True)
@@ -46,7 +49,9 @@ class Executor:
         chains: Mapping[str, Chain],
         wallets: Mapping[str, Wallet],
         fees: Mapping[str, FeePolicy],
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
         self._journal = journal
         self._chains = chains
         self._wallets = wallets
@@ -119,12 +124,21 @@ class Executor:
         purpose = Purpose.CLAIM if action.preimages else Purpose.REFUND
         price, cap = await self._price(work, leg, purpose, action.deadline, alive)
         if price is None:
+            self._refuse_stale(work, action)
             await self._again(work, alive)
             return
         tx = await self._or_again(work, alive, self._sign_spend(work, action, price, cap, alive))
+        self._refuse_stale(work, action)
         sent = await self._sign(work, action.leg, action.path, tx, alive)
         if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
             await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
+
+    def _refuse_stale(self, work: Work, action: SpendLeg) -> None:
+        """A plan to show a secret holds for the moment it was made in. A process that was stopped since, or a
+        machine that slept, may be past its guard: the next look decides anew. Raises StalePlan."""
+        age = 0 if self._clock is None else int(self._clock.now()) - work.now
+        if action.reveals and age > FRESH_SECONDS:
+            raise StalePlan(work.legs[action.leg].chain, age)
 
     async def _sign_spend(
         self, work: Work, action: SpendLeg, price: int, cap: int, alive: Sequence[Attempt]
