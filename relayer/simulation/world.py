@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from random import Random
@@ -93,6 +94,7 @@ class World:
 
     async def run(self, shelf: Callable[[str], Shelf] | None = None) -> None:
         """Play the deal to its end. shelf: where a role's journal lies; in memory unless given."""
+        await asyncio.sleep(0)  # from here on the loop runs
         await self._people(shelf or (lambda _: MemoryShelf()))
         calmed = False
         horizon = self.horizon()
