@@ -89,6 +89,7 @@ class Ledger:
         self.book = Book()
         self.census = Census()
         self.fork = 0
+        self.pace = 0.0  # seconds between blocks, where they come as slowly as can be
         self.skew = rng.randint(-spec.timing.clock_error, spec.timing.clock_error)
         interval = spec.timing.interval
         self.stamps = [int(begin - interval * (GENESIS_BLOCKS - i)) for i in range(GENESIS_BLOCKS)]
@@ -140,10 +141,14 @@ class Ledger:
         self.next = when
 
     def _poisson(self) -> float:
+        if self.pace:
+            return self.pace * (0.9 + 0.1 * self._random())
         return -log(1.0 - self._random()) * self._interval
 
     def _slots(self) -> float:
-        gap = self._interval
+        gap = max(self.pace // self._interval, 1.0) * self._interval
+        if self.pace:
+            return gap
         while self._random() < self._miss:
             gap += self._interval
         return gap

@@ -114,7 +114,11 @@ def _spends(world: World) -> None:
 
 def _books(world: World) -> None:
     """Margins and coverage that blocks tell."""
-    owners = {player.owner for player in world.players}
+    owners = {player.owner for player in world.players if not player.was_limited}
+    decided = {}
+    for name, shown in facts(world).items():
+        whole = [one.txid for one in shown.spends if one.depth and one.amount >= world.terms.legs[name].amount]
+        decided[name] = whole[0] if whole else ""
     names = {address: name for name, address in world.addresses.items()}
     for ledger in world.ledgers.values():
         span = ledger.spec.timing.median_span > 1
@@ -125,7 +129,8 @@ def _books(world: World) -> None:
                     continue
                 left = world.terms.times[names[tx.leg]] - clock
                 soon = abs(left) <= LAST_BLOCKS * ledger.spec.timing.interval
-                _spend_told(world, tx.owner in owners, bool(tx.preimages), tx.path.after is not None, left, soon)
+                claim = bool(tx.preimages) and decided[names[tx.leg]] == tx.txid
+                _spend_told(world, tx.owner in owners, claim, tx.path.after is not None, left, soon)
         _book(world, ledger)
 
 

@@ -78,6 +78,7 @@ class Plan:
     censorship: float
     shut: float
     ambush: float
+    slow: str
     faulty: bool
 
     @property
@@ -117,6 +118,7 @@ def draw(seed: int) -> Plan:
         censorship=rng.choice((0.0, 0.0, 0.1)) if faulty else 0.0,
         shut=rng.choice((0.0, 0.0, 0.1)) if faulty else 0.0,
         ambush=rng.choice((0.0, 0.3, 0.8)) if faulty else 0.0,
+        slow=rng.choice(names) if faulty and rng.random() < 0.3 else "",
         faulty=faulty,
     )
     for party in plan.parties:

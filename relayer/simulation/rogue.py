@@ -83,9 +83,9 @@ class Rogue:
             return 0.0
         guards, chain = self.world.guards, terms.legs[name].chain
         deadline = min(terms.times.values())
-        spec = self.world.ledgers[chain].spec
-        depth = spec.timing.depth * spec.timing.interval
-        return deadline - guards.reach(chain) - depth + rng.uniform(-6, 3) * spec.timing.interval
+        ledger = self.world.ledgers[chain]
+        block = max(ledger.spec.timing.interval, ledger.pace)
+        return deadline - guards.reach(chain) - (ledger.spec.timing.depth - rng.uniform(-6, 3)) * block
 
     def _away(self) -> tuple[float, float]:
         """It vanishes, and may return."""

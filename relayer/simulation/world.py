@@ -33,6 +33,7 @@ from relayer.simulation.rogue import Rogue
 from relayer.simulation.shelf import MemoryShelf, Shelf
 
 RICH = 10**22
+SLOWEST = 0.9  # of the time that a block may take; the rest is for the other chain's part of waits on both
 COINS = (15 * 10**7, 11 * 10**7, 6 * 10**7, 10**7)
 
 
@@ -78,8 +79,17 @@ class World:
         self._quiet_from = float("inf")
         for ledger in self.ledgers.values():
             ledger.market.spike_chance = plan.spikes
+        if plan.slow:
+            self._slow_down(plan.slow)
         self.players: list[Player] = []
         self.actors: list[Player | Rogue] = []
+
+    def _slow_down(self, name: str) -> None:
+        """Every block of a chain comes as late as the ladder has room for, and the other's as usual."""
+        timing, guard = self.ledgers[name].spec.timing, self.guards.chains[name]
+        include, final = guard.include / timing.inclusion, guard.final / (timing.inclusion + timing.depth - 1)
+        self.ledgers[name].pace = SLOWEST * min(include, final)
+        self.judge.faults["slow chain"] += 1
 
     def _secrets(self) -> list[tuple[bytes, bytes]]:
         found = []
@@ -328,6 +338,8 @@ class World:
         if any(sha256(preimage).digest() in ours for preimage in known.preimages):
             self._first_reveal(player, leg)
         self.shows(tx)
+        if known.preimages and self.rng.random() < self.plan.ambush:
+            ledger.census.censored[player.owner] = ledger.height + 10  # as long as the world may
         if known.preimages and len(self.players) == 1:
             self.ambush()
 
