@@ -49,6 +49,7 @@ class Player:
         self.was_limited = False
         self.vows: set[Vow] = set()
         self.rebooted = False
+        self._restarted = False
         self.outcome: str | None = None
         self.signed: dict[str, tuple[str, str]] = {}
         self.flying: dict[str, SignedTx] = {}
@@ -152,6 +153,8 @@ class Player:
 
     def _next(self, now: float) -> float:
         """When it looks again: with the next block of a chain on which something is under way, or some time."""
+        if self._restarted:
+            return now + SOON  # who wakes up looks first
         rng = self.rng
         wakes = [now + self.world.outage * rng.uniform(0.8, 1.0)]
         if self._window is not None:
@@ -206,6 +209,7 @@ class Player:
         try:
             for _ in range(AGAIN):
                 await self.driver.tick()
+                self._restarted = False
                 report = self.driver.reports.get(self.world.deal)
                 if report is None or not any(isinstance(a, Swear | GiveConsent) for a in report.actions):
                     break
@@ -220,6 +224,7 @@ class Player:
         self.world.judge.saw("restart in the middle of a deal")
         restored = self.plan.restore is not None and await self.shelf.restore()
         await self.start()
+        self._restarted = True
         if restored:
             self.plan.restore = None
             self.world.judge.faults["backup restored"] += 1
