@@ -282,6 +282,9 @@ def theirs_over(case: Case, leg: str, payable: bool) -> bool:
     state = case.view.legs[leg]
     if not payable:
         return True
+    entered = case.stance.limited or any(one is not Flight.NONE for one in case.view.fundings.values())
+    if entered and isinstance(state, Absent) and not case.matured(leg):
+        return False  # we paid for it once: a node that is behind does not show it yet
     return state.held == 0 and (
         isinstance(state, Funded) or state.last is None or state.last >= case.guard(leg).depth
     )

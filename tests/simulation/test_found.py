@@ -12,10 +12,10 @@ from htlc.fees import FeePolicy
 from htlc.lineage import Attempt, Attempts
 from htlc.ports import Deal, Intent
 from htlc.protocols import protocol
-from htlc.protocols.base import SpendLeg
+from htlc.protocols.base import Close, Flight, SpendLeg
 from relayer.simulation.memory import MemoryJournal
 from relayer.simulation.run import Stage
-from tests.htlc.deals import GUARDS, NOW, SWAP_TERMS
+from tests.htlc.deals import GUARDS, NOW, SWAP_TERMS, plan, spent
 
 SEEDS = (1000000682, 11000001066, 12000000462, 2000000234, 2000001150, 11000001461)
 
@@ -111,3 +111,12 @@ def test_a_spend_of_a_coin_that_is_gone_holds_no_deal_open() -> None:
     assert not lost.settled(ordered=("bitcoin",))  # its nonce would block what comes after
     funding = Attempt(Intent(1, "deal", "x", "fund", unseen(1).tx, NOW), TxState(TxPhase.UNSEEN))
     assert not Attempts((funding,), {"bitcoin": 3}).settled(ordered=())
+
+
+def test_a_node_that_is_behind_closes_no_deal() -> None:
+    """y was claimed, so s is out; our node lost sight of x, which is still ours to claim."""
+    legs = {"y": spent("y", "claim", "s")}
+    fundings = {"y": Flight.DONE}
+    assert plan(SWAP_TERMS, "participant", legs, fundings=fundings) == ()
+    late = SWAP_TERMS.times["x"] + 1
+    assert plan(SWAP_TERMS, "participant", legs, fundings=fundings, now=late) == (Close("forfeited"),)
