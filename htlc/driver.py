@@ -6,12 +6,12 @@ It keeps nothing in memory that it needs: whoever wakes up looks first, since th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
-from chains.errors import ChainError
+from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, TxPhase, TxState, Wallet
 from htlc.courier import Courier
 from htlc.executor import Executor, Work
@@ -54,7 +54,7 @@ class Driver:
         self._chains = chains
         self._clock = clock
         self._observer = Observer(chains, secret_of, clock)
-        self._executor = Executor(journal, chains, wallets, fees)
+        self._executor = Executor(journal, chains, wallets, fees, clock)
         self._courier = Courier(peer)
         self._wake = asyncio.Event()
         self.reports: dict[str, Report] = {}
@@ -68,12 +68,20 @@ class Driver:
                 waiters = [group.create_task(self._wait(chain)) for chain in self._chains.values()]
                 while not stop.is_set():
                     self._wake.clear()
-                    await self.tick()
+                    await self._try()
                     await self._pause(stop)
                 for waiter in waiters:
                     waiter.cancel()
         finally:
             await self.close()
+
+    async def _try(self) -> None:
+        """One tick. A disk that is full or a database that is busy passes; until then nothing is signed, since
+        nothing could be stored."""
+        try:
+            await self.tick()
+        except StrikelockError as error:
+            log.error("tick failed", reason=str(error))
 
     def poke(self) -> None:
         """Look again at once: the journal has something new."""
@@ -145,7 +153,8 @@ class Driver:
 
     async def _act(self, work: Work, action: Action) -> str | None:
         """Perform one action; what stands in its way is returned, in words."""
-        blocked = _blocked(work, action, self._observer.live)
+        ordered = {name for name, chain in self._chains.items() if chain.ordered}
+        blocked = _blocked(work, action, self._observer.live, ordered)
         if blocked:
             return blocked
         try:
@@ -187,7 +196,7 @@ def _pending(unsettled: Iterable[Intent]) -> dict[str, list[SignedTx]]:
     return pending
 
 
-def _blocked(work: Work, action: Action, live: frozenset[str]) -> str | None:
+def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collection[str]) -> str | None:
     """Why an action must wait, or None. While a chain of the deal can't be seen, only what can't be wrong is
     done: spends that reveal nothing new. A deal closes only when nothing we signed can still be mined."""
     missing = {leg.chain for leg in work.legs.values()} - live
@@ -195,7 +204,7 @@ def _blocked(work: Work, action: Action, live: frozenset[str]) -> str | None:
         missing &= {work.legs[action.leg].chain}
     if missing and not isinstance(action, Swear):
         return f"waiting for {', '.join(sorted(missing))}"
-    if isinstance(action, Close) and not work.attempts.settled():
+    if isinstance(action, Close) and not work.attempts.settled(ordered):
         return "waiting for the last transactions to be final"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chains.errors import StrikelockError
+from chains.errors import ChainError, StrikelockError
 
 
 @dataclass(eq=False)
@@ -109,3 +109,11 @@ class MalformedLeg(StrikelockError):
     field: str
     reason: str
     template = "leg refused: {field}: {reason}"
+
+
+@dataclass(eq=False)
+class StalePlan(ChainError):
+    """A first reveal that was decided too long ago to be carried out: the process was stopped in between."""
+
+    age: int
+    template = "{chain}: the plan to show a secret is {age} s old, so it is made anew"

@@ -6,21 +6,26 @@ that is in flight is broadcast again or replaced with a higher fee, never double
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import structlog
 
-from chains.errors import Rejected
+from chains.errors import ChainError, NothingToSpend, Rejected
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
+from htlc.errors import StalePlan
 from htlc.fees import FeePolicy, Purpose, bid
 from htlc.lineage import Attempt, Attempts
-from htlc.ports import CANCEL, FUND, Deal, Journal
+from htlc.ports import CANCEL, FUND, Clock, Deal, Journal
 from htlc.protocols.base import Action, Close, DealProtocol, Fund, GiveConsent, SpendLeg, Swear, Unfund
 
 log = structlog.get_logger(__name__)
+
+FRESH_SECONDS = 10  # that a plan to show a secret may be old when it is carried out
 
 
 @dataclass(slots=True)
@@ -44,7 +49,9 @@ class Executor:
         chains: Mapping[str, Chain],
         wallets: Mapping[str, Wallet],
         fees: Mapping[str, FeePolicy],
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
         self._journal = journal
         self._chains = chains
         self._wallets = wallets
@@ -87,7 +94,8 @@ class Executor:
             await self._again(work, alive)
             return
         replacing = alive[-1].tx if alive else None
-        tx = await self._wallets[leg.chain].fund(leg, price, cap, self.pending[leg.chain], replacing)
+        signing = self._wallets[leg.chain].fund(leg, price, cap, self.pending[leg.chain], replacing)
+        tx = await self._or_again(work, alive, signing)
         await self._sign(work, action.leg, FUND, tx, alive)
 
     async def _unfund(self, work: Work, action: Unfund) -> None:
@@ -106,7 +114,8 @@ class Executor:
         replacing = cancels[-1].tx if cancels else None
         wallet = self._wallets[leg.chain]
         price = max(price or 0, attempt.tx.price)
-        tx = await wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
+        signing = wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
+        tx = await self._or_again(work, cancels, signing)
         await self._sign(work, attempt.intent.leg, CANCEL, tx, cancels)
 
     async def _spend(self, work: Work, action: SpendLeg) -> None:
@@ -115,26 +124,43 @@ class Executor:
         purpose = Purpose.CLAIM if action.preimages else Purpose.REFUND
         price, cap = await self._price(work, leg, purpose, action.deadline, alive)
         if price is None:
+            self._refuse_stale(work, action)
             await self._again(work, alive)
             return
-        role, label = work.protocol.recipient_key(action.leg, action.path)
-        wallet = self._wallets[leg.chain]
-        held = work.deal.consents_held.get((action.leg, action.path))
-        tx = await wallet.spend(
-            leg,
-            action.path,
-            wallet.key(work.deal.terms.parties[role].nonce, label),
-            action.preimages,
-            (held,) if held is not None else (),
-            price,
-            cap,
-            self.pending[leg.chain],
-            alive[-1].tx if alive else None,
-            idle=action.reveals and not alive,
-        )
+        tx = await self._or_again(work, alive, self._sign_spend(work, action, price, cap, alive))
+        self._refuse_stale(work, action)
         sent = await self._sign(work, action.leg, action.path, tx, alive)
         if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
             await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
+
+    def _refuse_stale(self, work: Work, action: SpendLeg) -> None:
+        """A plan to show a secret holds for the moment it was made in. A process that was stopped since, or a
+        machine that slept, may be past its guard: the next look decides anew. Raises StalePlan."""
+        age = 0 if self._clock is None else int(self._clock.now()) - work.now
+        if action.reveals and age > FRESH_SECONDS:
+            raise StalePlan(work.legs[action.leg].chain, age)
+
+    async def _sign_spend(
+        self, work: Work, action: SpendLeg, price: int, cap: int, alive: Sequence[Attempt]
+    ) -> SignedTx:
+        """A spend in place of the newest attempt whose coin still stands. A reorganisation may have taken the coin
+        of an attempt and left the leg another; then none is replaced."""
+        leg = work.legs[action.leg]
+        role, label = work.protocol.recipient_key(action.leg, action.path)
+        wallet = self._wallets[leg.chain]
+        key = wallet.key(work.deal.terms.parties[role].nonce, label)
+        held = work.deal.consents_held.get((action.leg, action.path))
+        consents = (held,) if held is not None else ()
+        pending = self.pending[leg.chain]
+        for attempt in reversed(alive):
+            with contextlib.suppress(NothingToSpend):
+                return await wallet.spend(
+                    leg, action.path, key, action.preimages, consents, price, cap, pending, attempt.tx
+                )
+        idle = action.reveals and not alive
+        return await wallet.spend(
+            leg, action.path, key, action.preimages, consents, price, cap, pending, idle=idle
+        )
 
     async def _price(
         self, work: Work, leg: Leg, purpose: Purpose, deadline: int | None, alive: Sequence[Attempt]
@@ -161,6 +187,17 @@ class Executor:
         attempt = len(lineage) + 1
         log.info("signed", deal=work.deal.id, leg=leg, step=step, txid=tx.txid, fee=tx.fee, attempt=attempt)
         return await self._send(work, tx)
+
+    async def _or_again(
+        self, work: Work, alive: Sequence[Attempt], signing: Coroutine[Any, Any, SignedTx]
+    ) -> SignedTx:
+        """What is being signed; where it can't be, the lineage goes out again as it is. It may never have been
+        sent, and a bid that can't be raised is still a bid."""
+        try:
+            return await signing
+        except ChainError:
+            await self._again(work, alive)
+            raise
 
     async def _again(self, work: Work, alive: Sequence[Attempt]) -> None:
         """Broadcast a lineage again, the newest first: nodes restart and mempools evict."""

@@ -8,10 +8,10 @@ Amounts are JSON integers in the smallest unit, of any size; `after` is UNIX sec
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
+from chains import outside_json
 from chains.legs import Leg, Path
 from htlc.errors import MalformedLeg
 
@@ -50,7 +50,7 @@ def read_leg(text: str | bytes) -> Leg:
     if len(text) > LONGEST:
         raise MalformedLeg("file", f"it is longer than {LONGEST} characters")
     try:
-        data = json.loads(text, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_once)
+        data = outside_json.loads(text, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise MalformedLeg("file", f"it is not JSON ({error})") from error
     return parse_leg(data)

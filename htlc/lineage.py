@@ -6,7 +6,7 @@ them can be mined.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from chains.port import SignedTx, TxPhase, TxState
@@ -55,9 +55,17 @@ class Attempts:
             return True
         return not attempt.alive and attempt.state.depth >= self.depths[attempt.tx.chain]
 
-    def settled(self) -> bool:
-        """Nothing we signed can change its state any more."""
-        return all(self.final(attempt) for attempt in self.all)
+    def settled(self, ordered: Collection[str]) -> bool:
+        """Nothing that we signed, and that could still cost us something, can change its state any more.
+
+        A spend that no node knows pays us alone. Its coin may be gone for good: undone by a reorganisation. On
+        `ordered` chains its nonce would still block what comes after.
+        """
+        return all(self.final(one) or (self._lost(one) and one.tx.chain not in ordered) for one in self.all)
+
+    def _lost(self, attempt: Attempt) -> bool:
+        spend = attempt.intent.step not in (FUND, CANCEL)
+        return spend and attempt.state.phase is TxPhase.UNSEEN
 
     def flight(self, leg: str) -> Flight:
         """Where our funding of a leg stands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from chains.legs import Leg
@@ -25,6 +26,13 @@ def leg_facts(
         name: snapshots[leg.chain].legs.get(addresses[name], empty) if leg.chain in snapshots else empty
         for name, leg in legs.items()
     }
+
+
+def without_dust(facts: LegFacts, leg: Leg, dust: int) -> LegFacts:
+    """The facts without a remainder that is not worth spending: anyone can send a leg some units, and nobody shall
+    keep a deal open, or have fees paid, by that. It stays where it is, and can be spent when fees are lower."""
+    small = 0 < facts.held < leg.amount and facts.held <= dust
+    return replace(facts, held=0) if small else facts
 
 
 def shown_preimages(

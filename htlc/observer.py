@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from chains.errors import ChainError
-from chains.legs import Leg
+from chains.legs import NATIVE, Leg
 from chains.port import Chain, LegFacts, Snapshot, TxState
 from htlc.lineage import Attempts, attempts
-from htlc.look import SecretOf, deal_facts, leg_facts, shown_preimages, stance, time_now
+from htlc.look import SecretOf, deal_facts, leg_facts, shown_preimages, stance, time_now, without_dust
 from htlc.ports import Clock, Deal, Intent
 from htlc.protocols import protocol
 from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
 
 log = structlog.get_logger(__name__)
+
+TOKEN_DUST = 1000  # a token leg ignores less than this part of its amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class Known:
     protocol: DealProtocol
     legs: Mapping[str, Leg]
     addresses: Mapping[str, str]
+
+    def on(self, chain: str) -> tuple[str, ...]:
+        """Names of the legs on a chain."""
+        return tuple(name for name, leg in self.legs.items() if leg.chain == chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Observer:
         self._secret_of = secret_of
         self._clock = clock
         self._known: dict[str, Known] = {}
+        self._floors: dict[str, int] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.live: frozenset[str] = frozenset()
 
@@ -93,6 +101,19 @@ class Observer:
                 case error:
                     raise error
         self.live = frozenset(live)
+        await self._renew_floors()
+
+    async def _renew_floors(self) -> None:
+        """The smallest price of each chain on which something small stands at a leg of ours."""
+        for name in self.live:
+            if any(self._small(known, leg) for known in self._known.values() for leg in known.on(name)):
+                with contextlib.suppress(ChainError):  # then the last one known stands in
+                    self._floors[name] = (await self._chains[name].fees()).floor
+
+    def _small(self, known: Known, leg: str) -> bool:
+        """Something stands at the leg, and it is not the whole."""
+        found = self.snapshots[known.legs[leg].chain].legs.get(known.addresses[leg])
+        return found is not None and 0 < found.held < known.legs[leg].amount
 
     async def trace(self, unsettled: Iterable[Intent], deals: Mapping[str, Deal]) -> dict[int, TxState]:
         """What the chains say of everything we signed that is not final, by the intent's number."""
@@ -108,12 +129,23 @@ class Observer:
                 self.live -= {chain}
         return states
 
+    def _dust(self, leg: Leg) -> int:
+        """What is not worth spending at a leg, in its asset's smallest unit: in coin, what its cheapest path costs
+        at the chain's floor; of a token, whose worth is unknown, a thousandth of the leg."""
+        if leg.asset != NATIVE:
+            return leg.amount // TOKEN_DUST
+        floor = self._floors.get(leg.chain, 0)
+        return min(self._chains[leg.chain].claim_cost(leg, path.name, floor) for path in leg.paths)
+
     def observe(self, deal: Deal, intents: Iterable[Intent], states: Mapping[int, TxState]) -> Observation:
         """Put together what is known of one deal. Pure, on top of the last look."""
         known = self._known[deal.id]
         depths = {name: guard.depth for name, guard in deal.guards.chains.items()}
         ours = attempts(intents, states, depths)
-        facts = leg_facts(known.legs, known.addresses, self.snapshots)
+        facts = {
+            name: without_dust(found, known.legs[name], self._dust(known.legs[name]))
+            for name, found in leg_facts(known.legs, known.addresses, self.snapshots).items()
+        }
         ourselves = stance(deal, known.protocol, known.legs, ours, self._secret_of)
         shown = shown_preimages(deal, known.legs, facts, ours, ourselves.secrets)
         view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, ours))

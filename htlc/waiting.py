@@ -128,13 +128,14 @@ def _slot_chances(one: Wait, slots: int) -> Floats:
 
     chances: Floats = np.zeros(max(slots, 0), dtype=np.float64)
     k, q = one.blocks, one.miss
-    if q <= 0:
-        if k <= slots:
-            chances[k - 1] = 1.0
+    if slots < k:
         return chances
-    for m in range(k, slots + 1):
-        choices = math.lgamma(m) - math.lgamma(k) - math.lgamma(m - k + 1)
-        chances[m - 1] = math.exp(choices + k * math.log1p(-q) + (m - k) * math.log(q))
+    if q <= 0:
+        chances[k - 1] = 1.0
+        return chances
+    m = np.arange(k, slots, dtype=np.float64)
+    steps = np.log(q * m / (m - k + 1))  # of the logarithm from slot m to m + 1
+    chances[k - 1 :] = np.exp(k * math.log1p(-q) + np.concatenate(([0.0], np.cumsum(steps))))
     return chances
 
 

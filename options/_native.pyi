@@ -10,7 +10,7 @@ def kernel_names() -> tuple[str, ...]: ...
 def use_kernel(name: str) -> str: ...
 def kernel_name() -> str: ...
 @overload
-def black_scholes(
+def black_scholes(  # type: ignore[overload-overlap]
     kind: Both,
     spot: float,
     strike: float,
@@ -49,7 +49,7 @@ def black_scholes(
     threads: int = 1,
 ) -> Any: ...
 @overload
-def greeks(
+def greeks(  # type: ignore[overload-overlap]
     kind: Both,
     spot: float,
     strike: float,
@@ -88,7 +88,7 @@ def greeks(
     threads: int = 1,
 ) -> Any: ...
 @overload
-def black76(
+def black76(  # type: ignore[overload-overlap]
     kind: Both,
     forward: float,
     strike: float,
@@ -124,7 +124,7 @@ def black76(
     threads: int = 1,
 ) -> Any: ...
 @overload
-def black76_greeks(
+def black76_greeks(  # type: ignore[overload-overlap]
     kind: Both,
     forward: float,
     strike: float,
@@ -160,7 +160,7 @@ def black76_greeks(
     threads: int = 1,
 ) -> Any: ...
 @overload
-def inverse(
+def inverse(  # type: ignore[overload-overlap]
     kind: Both,
     spot: float,
     strike: float,
@@ -199,7 +199,7 @@ def inverse(
     threads: int = 1,
 ) -> Any: ...
 @overload
-def inverse_greeks(
+def inverse_greeks(  # type: ignore[overload-overlap]
     kind: Both,
     spot: float,
     strike: float,

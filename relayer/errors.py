@@ -45,3 +45,32 @@ class BadRequest(StrikelockError):
 
     reason: str
     template = "{reason}"
+
+
+@dataclass(eq=False)
+class LiveDatabase(StrikelockError):
+    """Recovery was asked for where the database is there, and knows more than descriptors do."""
+
+    database: str
+    template = (
+        "database {database} holds open deals that need no recovery: `strikelock run` goes on with them. "
+        "If it is damaged or too old, move it away first"
+    )
+
+
+@dataclass(eq=False)
+class BadPackage(StrikelockError):
+    """A watchtower's package that can't be what it says."""
+
+    name: str
+    reason: str
+    template = "package {name} is not used: {reason}"
+
+
+@dataclass(eq=False)
+class AlreadyWatched(StrikelockError):
+    """A tower was asked to watch both sides of one deal."""
+
+    deal: str
+    role: str
+    template = "deal {deal} is watched for its {role} already; the other side needs a tower of its own"

@@ -18,7 +18,7 @@ from chains.registry import make_chain
 from htlc.driver import Driver
 from htlc.fees import FeePolicy
 from htlc.observer import Observation, Observer
-from htlc.ports import Deal
+from htlc.ports import Deal, Journal
 from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
@@ -30,6 +30,7 @@ from relayer.settings import SEED_FILE, FeeSettings, Settings, database_url
 from settlement import seed as seeds
 from settlement.agreement import Agreement, Offer
 from settlement.gate import Gate
+from settlement.kept import KeptJournal
 from settlement.mailer import Mailer
 from settlement.policy import AcceptPolicy, Policies, Risk
 from settlement.post import Post
@@ -103,20 +104,11 @@ class Party:
 
     def driver(self) -> Driver:
         """The driver of this party's deals."""
-        fees = {name: self._fee_policy(chain) for name, chain in self.chains.items()}
-        return Driver(self.store, self.chains, self.wallets, self.seed.secret, self.clock, self.mailer, fees)
-
-    def _fee_policy(self, chain: Chain) -> FeePolicy:
-        limits = self.settings.fees.get(chain.name, FeeSettings())
-        risk = self.settings.risk
-        guards = guards_of({chain.name: chain.timing}, risk.outage, risk.miss)
-        return FeePolicy(
-            patience=guards.chains[chain.name].include,
-            weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
-            cap=limits.cap,
-            share_permille=limits.share_permille,
-            step=chain.price_step,
-        )
+        fees = fee_policies(self.settings, self.chains)
+        journal: Journal = self.store
+        if self.settings.backup.mode == "file":
+            journal = KeptJournal(self.store, self.settings.backup.folder, self.seed.identity())
+        return Driver(journal, self.chains, self.wallets, self.seed.secret, self.clock, self.mailer, fees)
 
     async def serve(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
         """Drive our deals and answer our counterparties until `stop` is set."""
@@ -208,6 +200,23 @@ class Party:
     async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
         """Open deals, or all of them, newest first."""
         return await self.store.history() if everything else await self.store.deals()
+
+
+def fee_policies(settings: Settings, chains: Mapping[str, Chain]) -> dict[str, FeePolicy]:
+    """What a party may pay on each of its chains."""
+    return {name: _fee_policy(settings, chain) for name, chain in chains.items()}
+
+
+def _fee_policy(settings: Settings, chain: Chain) -> FeePolicy:
+    limits = settings.fees.get(chain.name, FeeSettings())
+    guards = guards_of({chain.name: chain.timing}, settings.risk.outage, settings.risk.miss)
+    return FeePolicy(
+        patience=guards.chains[chain.name].include,
+        weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
+        cap=limits.cap,
+        share_permille=limits.share_permille,
+        step=chain.price_step,
+    )
 
 
 def _policies(settings: Settings) -> Policies:

@@ -97,6 +97,19 @@ class FeeSettings(Section):
     )
 
 
+class BackupSettings(Section):
+    """Descriptors of our deals, from which `strikelock recover` works."""
+
+    folder: Path = Field(
+        default=Path("backup"), description="folder for descriptors; relative to this file; best on another disk"
+    )
+    mode: str = Field(
+        default="file",
+        pattern="^(file|none)$",
+        description="file: no deal is funded before its descriptor is in the folder; none: only `deal export`",
+    )
+
+
 class TestingSettings(Section):
     """For tests and demos on regtest nodes only."""
 
@@ -120,6 +133,7 @@ class Settings(BaseSettings):
     party: PartySettings
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
+    backup: BackupSettings = BackupSettings()
     fees: dict[str, FeeSettings] = Field(default_factory=dict, description="one table for each chain, if any")
     testing: TestingSettings = TestingSettings()
     chains: dict[str, dict[str, Any]] = Field(
@@ -173,7 +187,8 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     testing = testing.model_copy(
         update={"clock_offset_file": testing.clock_offset_file and base / testing.clock_offset_file}
     )
-    return settings.model_copy(update={"party": party, "testing": testing})
+    backup = settings.backup.model_copy(update={"folder": base / settings.backup.folder})
+    return settings.model_copy(update={"party": party, "testing": testing, "backup": backup})
 
 
 def _chain_problems(chains: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:

@@ -268,3 +268,33 @@ class RefusedByPeer(StrikelockError):
     code: str
     reason: str
     template = "{peer} refused ({code}): {reason}"
+
+
+# --- backups ---------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class BadDescriptor(StrikelockError):
+    """A deal's descriptor that is damaged, altered, or of a form we do not read."""
+
+    name: str
+    reason: str
+    template = "{name} is not used as a deal's descriptor: {reason}"
+
+
+@dataclass(eq=False)
+class DescriptorUnavailable(StrikelockError):
+    """A descriptor's file can't be read or written now."""
+
+    path: str
+    reason: str
+    template = "{path} can't be used: {reason}"
+
+
+@dataclass(eq=False)
+class NotOurDeal(StrikelockError):
+    """A descriptor of somebody else's deal, or of a deal made with another seed."""
+
+    deal: str
+    reason: str
+    template = "deal {deal} is not one of this seed: {reason}"

@@ -10,7 +10,6 @@ own canonical form is refused, so there is one way to write it and no field is r
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 
 from coincurve import PublicKeyXOnly
 
+from chains import outside_json
 from htlc.terms import canonical
 from settlement.errors import (
     MalformedMessage,
@@ -132,7 +132,7 @@ def _parse(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise OversizedMessage(len(raw), MAX_BYTES)
     try:
-        data = json.loads(raw.decode("ascii"), parse_float=_no_float, parse_constant=_no_float)
+        data = outside_json.loads(raw.decode("ascii"), parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("message", "it is not canonical JSON") from error
     if not isinstance(data, dict):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from chains.bitcoin import presigned
 from chains.bitcoin.compiler import Contract, compile_policy
 from chains.bitcoin.encoding import segwit_address
 from chains.bitcoin.facts import leg_facts
@@ -29,6 +30,7 @@ from chains.errors import (
     UnsupportedChain,
     WrongNetwork,
 )
+from chains.extras import Presigned
 from chains.legs import NATIVE, Leg
 from chains.port import FeeEstimate, LegAddress, SignedTx, Snapshot, TxState
 
@@ -207,6 +209,10 @@ class UtxoChain:
         urgent = urgent or self.settings.fallback_urgent or fallback.urgent
         economical = max(floor, min(economical, self.settings.max_price))
         return FeeEstimate(economical, max(economical, min(urgent, self.settings.max_price)), floor)
+
+    def complete(self, leg: Leg, spend: Presigned, preimages: Sequence[bytes] | None = None) -> SignedTx:
+        """See `chains.extras.Completes`."""
+        return presigned.complete(self.name, leg, spend, preimages)
 
     async def broadcast(self, tx: SignedTx) -> None:
         """See the port."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from chains import outside_json
 from chains.bitcoin.blocks import Receipt
 from chains.bitcoin.compiler import Contract
 from chains.bitcoin.encoding import outpoint, outpoint_text
@@ -52,7 +53,7 @@ def _parse(text: str) -> Mapping[bytes, bytes]:
     if len(text) > MAX_TEXT:
         return {}
     try:
-        data = json.loads(text)
+        data = outside_json.loads(text)
         return {outpoint(point): bytes.fromhex(signature) for point, signature in data.items()}
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}

@@ -18,8 +18,10 @@ from chains.bitcoin.miniscript import opens
 from chains.bitcoin.node import Node
 from chains.bitcoin.params import Network
 from chains.bitcoin.payments import Purse, Sweep, pay, take_back
+from chains.bitcoin.presigned import presign
 from chains.bitcoin.transaction import TxOut, parse
 from chains.errors import BadAsset, BadKey, NothingToSpend, WouldFail
+from chains.extras import Presigned
 from chains.legs import NATIVE, Leg, Path
 from chains.port import Key, SignedTx, Tip
 
@@ -76,6 +78,20 @@ class UtxoWallet:
         await self._follower.advance_coins()
         bid = await self._bid(price, [tx, replacing] if replacing else [tx])
         return take_back(self._purse(pending, replacing or tx), self._claimed(tx), bid)
+
+    async def sweep(self, price: int, count: int, pending: Sequence[SignedTx]) -> tuple[SignedTx, ...]:
+        """See `chains.extras.Sweeps`: one payment to ourselves of all coins, which outbids what the node's mempool
+        spends of them (BIP125), where the node can tell."""
+        await self._follower.advance_coins()
+        taken = {outpoint(claim) for tx in pending for claim in tx.claims}
+        coins = [coin for coin in self._coins() if coin.outpoint not in taken]
+        if not coins:
+            return ()
+        spenders = await self._node.spenders([coin.outpoint for coin in coins]) or {}
+        entries = [await self._node.entry(txid) for txid in sorted(set(spenders.values()))]
+        _, step = await self._node.floors()
+        bid = Bid(price, sum(one.family_fee for one in entries if one), step)
+        return (take_back(self._purse(pending, None), coins, bid),)
 
     def _claimed(self, tx: SignedTx) -> list[Receipt]:
         """The wallet's coins that a transaction of ours claims. Raises WouldFail if one is not there any more."""
@@ -170,6 +186,17 @@ class UtxoWallet:
             for point, signature in signatures.items():
                 found[point][signer] = signature
         return found
+
+    async def presign(self, leg: Leg, path: str, key: Key, prices: Sequence[int]) -> tuple[Presigned, ...]:
+        """See `chains.extras.Presigns`: of the coin that every spend of the leg takes."""
+        policy = leg.path(path)
+        if key.public != policy.to or policy.signers:
+            raise BadKey(key.public, f"path {path!r} pays {policy.to}, and may need more than its signature")
+        await self._follower.advance()
+        contract = compile_policy(leg.paths)
+        coin = self._main(leg, contract, self._standing(contract), None)
+        purse = self._purse((), None)
+        return presign(leg, policy, key, coin, purse.change, purse.dust, prices)
 
     # --- consents
 

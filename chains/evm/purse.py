@@ -19,10 +19,12 @@ from chains.evm.transaction import Transaction, claimed, read_transaction
 from chains.legs import NATIVE
 from chains.port import SignedTx
 
-# Gas is estimated, never assumed. The limit leaves room for what may change before the transaction is mined, such
-# as the recipient's balance of a token that must be written anew (17,100); what is not used is not paid. Where cap
-# or purse leave less, the least margin will do.
-MARGIN = 20_000
+# Gas is estimated, never assumed. The limit leaves room for what may change before the transaction is mined,
+# much of which a stranger can bring about: a unit of coin on a token's vault, which has to be passed on (41,500),
+# to an account that does not exist yet (25,000); a balance of a token that must be written anew (17,100). A claim
+# that runs out of gas has shown its preimage for nothing. What is not used is not paid; where cap or purse leave
+# less, the least margin will do.
+MARGIN = 90_000
 LEAST_MARGIN = (103, 100)
 
 

@@ -40,12 +40,16 @@ class Tracer:
             height = int(receipt["blockNumber"], 16)
             if height <= tip.height and await self._follower.canonical(height, receipt["blockHash"]):
                 return _mined(receipt, tip.height - height + 1)
-        account, nonce = claimed(tx)
-        if await self._used(account, {"blockHash": tip.hash}) > nonce:
-            height = await self._used_since(account, nonce, since, tip.height)
-            return TxState(TxPhase.DISPLACED, depth=tip.height - height + 1)
         known = await self._client.call("eth_getTransactionByHash", tx.txid)
-        return TxState(TxPhase.UNSEEN if known is None else TxPhase.PENDING)
+        if known is not None:
+            # Whatever the nonce says: some nodes answer with that of the block they are making, which is not `tip`
+            # yet. A node drops what can't be mined any more.
+            return TxState(TxPhase.PENDING)
+        account, nonce = claimed(tx)
+        if await self._used(account, {"blockHash": tip.hash}) <= nonce:
+            return TxState(TxPhase.UNSEEN)
+        height = await self._used_since(account, nonce, since, tip.height)
+        return TxState(TxPhase.DISPLACED, depth=tip.height - height + 1)
 
     async def _used(self, account: str, block: Any) -> int:
         """How many nonces of the account were used up at the end of a block."""

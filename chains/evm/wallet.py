@@ -13,7 +13,7 @@ from chains.evm import vaults
 from chains.evm.account import Account
 from chains.evm.client import Client
 from chains.evm.errors import Reverted
-from chains.evm.purse import Call, Purse
+from chains.evm.purse import MARGIN, Call, Purse, Slot
 from chains.evm.reserves import reserves
 from chains.evm.reverts import is_empty, words_of
 from chains.evm.settings import EvmSettings
@@ -39,6 +39,7 @@ class EvmWallet:
         self._chain = client.name
         self._chain_id = settings.chain_id
         self._factory = settings.factory
+        self._client = client
         self._purse = Purse(client, settings, account)
 
     def __repr__(self) -> str:
@@ -80,6 +81,30 @@ class EvmWallet:
         call = Call(self.address)
         gas = await self._purse.estimate(call)
         return await self._purse.sign(call, gas, slot, price, None, [tx, replacing])
+
+    async def sweep(self, price: int, count: int, pending: Sequence[SignedTx]) -> tuple[SignedTx, ...]:
+        """See `chains.extras.Sweeps`: nothing, paid to ourselves, with each nonce that the node's pool knows of
+        and at least the next `count`. A vault's spend that the pool shows is left alone: its preimage is out."""
+        first = await self._purse.slot((), None)
+        known = list(pending)
+        taken = reserves(known, self.address, first.used, None).nonces | await self._pushes_in_pool()
+        call = Call(self.address)
+        gas = await self._purse.estimate(call)
+        found = []
+        for nonce in range(first.used, max(first.queued, first.used + count)):
+            if nonce not in taken:
+                held = reserves(known, self.address, first.used, nonce)
+                slot = Slot(nonce, first.used, first.queued, held)
+                found.append(await self._purse.sign(call, gas, slot, price, None, []))
+                known.append(found[-1])
+        return tuple(found)
+
+    async def _pushes_in_pool(self) -> set[int]:
+        """Nonces of spends of ours that the node would put into its next block."""
+        block = await self._client.call("eth_getBlockByNumber", "pending", True)
+        found = (block or {}).get("transactions", ())
+        ours = (tx for tx in found if isinstance(tx, dict) and str(tx.get("from")).lower() == self.address.lower())
+        return {int(tx["nonce"], 16) for tx in ours if str(tx.get("to")).lower() == self._factory.lower()}
 
     # --- spending
 
@@ -139,9 +164,9 @@ class EvmWallet:
             good.append(vaults.VaultSpend(push.leg, _index(push), self._chain_id, *_witness(push)))
         if not good:
             raise NothingToSpend(self._chain, ", ".join(self._vault(push.leg) for push in pushes))
-        call = Call(self._factory, data=vaults.batch_calldata(asset, allowance, good))
+        call = Call(self._factory, data=vaults.batch_calldata(asset, allowance + MARGIN, good))
         slot = await self._purse.slot(pending, replacing)
-        gas = await self._purse.estimate(call)
+        gas = await self._purse.estimate(call) + MARGIN * (len(good) - 1)  # every item may become dearer
         return await self._purse.sign(call, gas, slot, price, cap, [replacing])
 
     async def _simulated(self, push: Push, asset: str, call: Call) -> int:

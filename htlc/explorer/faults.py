@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from htlc.protocols import option as opt
 from htlc.protocols import swap as swp
@@ -110,11 +110,12 @@ class ClosesInFlight(Swap):
         return early if sent and _closing(early) else super().plan(terms, view, stance, now, guards)
 
 
-@dataclass(frozen=True)
 class SwapWindow(Swap):
     """The participant keeps only the window that is safe, not the one that is useful, `slip` ticks too long."""
 
-    slip: int = 0
+    def __init__(self, slip: int = 0) -> None:
+        super().__init__()
+        self.slip = slip
 
     def window(self, case: Case, leg: str) -> Window:
         if leg == swp.X:
@@ -215,11 +216,12 @@ class ExercisesAfterSigning(Option):
         return reveals(super().plan(terms, view, bold, now, guards)) or plan
 
 
-@dataclass(frozen=True)
 class OptionWindow(Option):
     """The holder keeps only the window that is safe, not the one that is useful, `slip` ticks too long."""
 
-    slip: int = 0
+    def __init__(self, slip: int = 0) -> None:
+        super().__init__()
+        self.slip = slip
 
     def window(self, case: Case, leg: str) -> Window:
         if leg == opt.COLLATERAL:

@@ -44,11 +44,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Setting:
-    """How a model is made. relax: changes of the guards that the plan keeps, the ladder being made with the
-    full ones. shorten: ticks taken off deadlines. life: of an option; an outage by default, since it may start
-    with one."""
+    """How a model is made. pace: of chain x, and of chain y too unless it has an `other`. relax: changes of the
+    guards that the plan keeps, the ladder being made with the full ones. shorten: ticks taken off deadlines.
+    life: of an option; an outage by default, since it may start with one."""
 
     pace: Pace = field(default_factory=Pace)
+    other: Pace | None = None
     outage: int = 1
     life: int | None = None
     will: int = 0
@@ -65,15 +66,14 @@ def make_model(protocol: DealProtocol, role: str, setting: Setting) -> Model:
     """A model with the earliest ladder that keeps every rule, in ticks."""
     option = protocol.name == OPTION.name
     chains = OPTION_CHAINS if option else SWAP_CHAINS
-    paces = dict.fromkeys(("x", "y"), setting.pace)
+    paces = {"x": setting.pace, "y": setting.other or setting.pace}
     guards = Guards({chain: pace.guard() for chain, pace in paces.items()}, setting.outage)
     life = setting.outage if setting.life is None else setting.life
     times = ladder(protocol, chains, guards, 0, life if option else 0, slack=setting.slack)
     for name, ticks in (setting.shorten or {}).items():
         times[name] -= ticks
     options = {"kind": "call", "releases": setting.releases} if option else {}
-    pace = setting.pace
-    quiet = pace.lag + 3 * (setting.outage + pace.include + pace.reorg) + 3
+    quiet = 3 + max(p.lag + 3 * (setting.outage + p.include + p.reorg) for p in paces.values())
     return Model(
         protocol=protocol,
         role=role,
@@ -124,6 +124,12 @@ def _safe() -> Iterator[Question]:
             yield _ask(f"swap, {role}, {clocks} clocks", SWAP, role, True, whims=STOP, clock_low=low)
         yield _ask(f"swap, {role}, slower chains", SWAP, role, True, pace=slow, outage=2)
         yield _ask(f"swap, {role}, long outages", SWAP, role, True, outage=long_out)
+        for x, y in ((Pace(2, 1, 1, 2), Pace(1, 2, 2, 1)), (Pace(1, 2, 2, 1), Pace(2, 1, 1, 2))):
+            name = f"swap, {role}, {'slow then deep' if x.include > 1 else 'deep then slow'} chains"
+            yield _ask(name, SWAP, role, True, pace=x, other=y)
+    for x, y in ((Pace(2, 1, 1, 2), Pace(1, 2, 2, 1)), (Pace(1, 2, 2, 1), Pace(2, 1, 1, 2))):
+        name = f"swap: Tx a tick early, {'slow then deep' if x.include > 1 else 'deep then slow'} chains"
+        yield _ask(name, SWAP, PARTICIPANT, False, pace=x, other=y, shorten={"x": 1})
     yield _ask("swap, participant, only the safe window", faults.SwapWindow(), PARTICIPANT, True, outage=long_out)
     yield _ask("option, writer", OPTION, WRITER, True)
     yield _ask("option, holder who never exercises", OPTION, HOLDER, True)
@@ -189,6 +195,25 @@ def _large() -> Iterator[Question]:
     yield _ask("option, writer, restored at any time", OPTION, WRITER, True, whims=RESTORED, large=True)
     yield _ask("option, writer who may let go", OPTION, WRITER, True, whims=LET_GO, **yes)
     yield _ask("option, holder who may do anything", OPTION, HOLDER, True, whims=EXERCISE | LET_GO | STOP, **yes)
+    for x, y in ((Pace(2, 1, 1, 2), Pace(1, 2, 2, 1)), (Pace(1, 2, 2, 1), Pace(2, 1, 1, 2))):
+        kind = "slow then deep" if x.include > 1 else "deep then slow"
+        both: dict[str, Any] = {"pace": x, "other": y, "large": True}
+        yield _ask(f"option, writer, {kind} chains", OPTION, WRITER, True, **both)
+        yield _ask(f"option, holder, {kind} chains", OPTION, HOLDER, True, will=EXERCISE, **both)
+        yield _ask(f"option: Ts a tick early, {kind}", OPTION, WRITER, False, shorten={"strike": 1}, **both)
+        early = {"will": EXERCISE, "shorten": {"expiry": 1}, **both}
+        yield _ask(f"option: expiry a tick early, {kind}", OPTION, HOLDER, False, **early)
+        yield _ask(
+            f"option: e a tick late, {kind}",
+            OPTION,
+            HOLDER,
+            False,
+            relax=less_reach,
+            will=EXERCISE,
+            life=4,
+            **{**both, "shorten": {"expiry": -1}},
+        )
+        yield _ask(f"option: a a tick late, {kind}", OPTION, WRITER, False, relax=less_reach, slack=4, **both)
     slow = Pace(2, 2, 2, 2)
     for role, will in ((WRITER, 0), (HOLDER, EXERCISE)):
         yield _ask(

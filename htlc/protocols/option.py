@@ -8,16 +8,12 @@ with the two assets exchanged. (After Han, Lin and Yu, AFT 2019, with the strike
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from chains.legs import Leg
 from htlc.errors import MalformedTerms
 from htlc.protocols import rules
 from htlc.protocols.base import (
     Absent,
     Action,
     Close,
-    Facts,
     Flight,
     Guards,
     Line,
@@ -31,6 +27,7 @@ from htlc.protocols.base import (
 )
 from htlc.protocols.rules import Case, Window
 from htlc.protocols.table import LegRow, PathRow, Table
+from htlc.protocols.tabled import TabledProtocol
 from htlc.terms import Terms
 
 WRITER = "writer"
@@ -290,46 +287,15 @@ def verdict(view: View, closing: bool = False) -> str | None:
 # --- the protocol ----------------------------------------------------------------------------------------
 
 
-class Option:
+class Option(TabledProtocol):
     """The covered option as a `DealProtocol`. Without state: everything is in its arguments."""
 
-    name = TABLE.name
-    roles = TABLE.roles
-    times = TABLE.times
-    reveals = (PREMIUM, COLLATERAL)
-
-    def secrets(self, role: str) -> tuple[str, ...]:
-        return TABLE.secrets(role)
-
-    def keys(self, role: str) -> Mapping[str, str]:
-        return TABLE.keys(role)
-
-    def funder(self, leg: str) -> str:
-        return TABLE.leg(leg).funder
+    def __init__(self) -> None:
+        super().__init__(TABLE, LINES, reveals=(PREMIUM, COLLATERAL))
 
     def validate(self, terms: Terms) -> None:
-        TABLE.validate(terms)
+        super().validate(terms)
         check_chains(terms)
-
-    def legs(self, terms: Terms) -> dict[str, Leg]:
-        return TABLE.build(terms)
-
-    def recipient_key(self, leg: str, path: str) -> tuple[str, str]:
-        return TABLE.leg(leg).path(path).to
-
-    def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
-        return TABLE.leg(leg).path(path).signers
-
-    def lines(self, role: str) -> tuple[Line, ...]:
-        return LINES[role]
-
-    def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
-        chains = {name: leg.chain for name, leg in terms.legs.items()}
-        for line in LINES[role]:
-            line.check(terms.times, chains, guards, now)
-
-    def derive(self, terms: Terms, facts: Facts) -> View:
-        return rules.derive(terms, facts)
 
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Action, ...]:
         case = Case(terms, view, stance, now, guards)

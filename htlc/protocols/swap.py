@@ -6,15 +6,11 @@ shows s; P claims x with it. (T. Nolan, "Alt chains and atomic transfers", 2013;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from chains.legs import Leg
 from htlc.protocols import rules
 from htlc.protocols.base import (
     Absent,
     Action,
     Close,
-    Facts,
     Flight,
     Guards,
     Line,
@@ -26,6 +22,7 @@ from htlc.protocols.base import (
 )
 from htlc.protocols.rules import Case, Window
 from htlc.protocols.table import LegRow, PathRow, Table
+from htlc.protocols.tabled import TabledProtocol
 from htlc.terms import Terms
 
 INITIATOR = "initiator"
@@ -167,45 +164,11 @@ def verdict(view: View, closing: bool = False) -> str | None:
 # --- the protocol ----------------------------------------------------------------------------------------
 
 
-class Swap:
+class Swap(TabledProtocol):
     """The swap as a `DealProtocol`. Without state: everything is in its arguments."""
 
-    name = TABLE.name
-    roles = TABLE.roles
-    times = TABLE.times
-    reveals = (Y,)
-
-    def secrets(self, role: str) -> tuple[str, ...]:
-        return TABLE.secrets(role)
-
-    def keys(self, role: str) -> Mapping[str, str]:
-        return TABLE.keys(role)
-
-    def funder(self, leg: str) -> str:
-        return TABLE.leg(leg).funder
-
-    def validate(self, terms: Terms) -> None:
-        TABLE.validate(terms)
-
-    def legs(self, terms: Terms) -> dict[str, Leg]:
-        return TABLE.build(terms)
-
-    def recipient_key(self, leg: str, path: str) -> tuple[str, str]:
-        return TABLE.leg(leg).path(path).to
-
-    def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
-        return TABLE.leg(leg).path(path).signers
-
-    def lines(self, role: str) -> tuple[Line, ...]:
-        return LINES[role]
-
-    def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
-        chains = {name: leg.chain for name, leg in terms.legs.items()}
-        for line in LINES[role]:
-            line.check(terms.times, chains, guards, now)
-
-    def derive(self, terms: Terms, facts: Facts) -> View:
-        return rules.derive(terms, facts)
+    def __init__(self) -> None:
+        super().__init__(TABLE, LINES, reveals=(Y,))
 
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Action, ...]:
         case = Case(terms, view, stance, now, guards)

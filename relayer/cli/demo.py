@@ -113,16 +113,19 @@ def _tables(played: Played) -> Any:
     from rich.console import Group
     from rich.table import Table
 
-    steps = Table("party", "step", "chain", "size", "fee", title="Transactions")
-    steps.add_column("transaction", overflow="fold")
+    steps = Table(title="Transactions")
+    for heading in ("party", "step", "chain", "size", "fee", "transaction"):
+        right = heading in ("size", "fee")
+        steps.add_column(heading, justify="right" if right else "left", overflow="fold")
     for (role, intent), row in zip(played.transactions, played.to_json()["transactions"], strict=True):
         unit = played.units[intent.tx.chain]
         size = f"{row[unit]:,} {'vB' if unit == 'vbytes' else unit}"
         step = f"{intent.leg}/{intent.step}"
         steps.add_row(role, step, intent.tx.chain, size, f"{row['fee']:,}", intent.tx.txid)
-    balances = Table("party", "asset", title="Balances, in smallest units")
-    for heading in ("before", "after", "change", "of it fees"):
-        balances.add_column(heading, justify="right", overflow="fold")
+    balances = Table(title="Balances, in smallest units")
+    for heading in ("party", "asset", "before", "after", "change", "of it fees"):
+        right = heading not in ("party", "asset")
+        balances.add_column(heading, justify="right" if right else "left", overflow="fold")
     for role, account in played.accounts.items():
         for key, before in account.before.items():
             chain, asset = key.split("/")

@@ -5,7 +5,22 @@ from __future__ import annotations
 
 import typer
 
-from relayer.cli import bench, config, db, deal, demo, keys, leg, nodes, run
+from relayer.cli import (
+    bench,
+    bench_pricing,
+    config,
+    db,
+    deal,
+    demo,
+    keys,
+    leg,
+    nodes,
+    option,
+    recover,
+    run,
+    sim,
+    tower,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,10 +30,16 @@ app = typer.Typer(
 app.add_typer(demo.app, name="demo", help="Run a swap or an option between two parties on real nodes.")
 app.command("run", help=run.HELP)(run.run)
 app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
+deal.app.command("export")(recover.export)
+app.command("recover", help=recover.HELP)(recover.recover)
+app.add_typer(tower.app, name="tower", help=tower.HELP)
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
+app.add_typer(option.app, name="option", help="Price options.")
+app.add_typer(sim.app, name="sim", help="Play deals on simulated chains, against adversaries, faults and crashes.")
 app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
+bench.app.command("pricing", help=bench_pricing.HELP)(bench_pricing.pricing)
 app.add_typer(config.app, name="config", help="Show and check the configuration.")
 app.add_typer(db.app, name="db", help="Look after the database.")
 

@@ -95,7 +95,7 @@ def plot(protocol: str, outcome: Outcome, kind: str, pair: str, tokens: Mapping[
     if protocol == "swap":
         legs = {"x": underlying, "y": money}
     elif kind == "put":
-        legs = {"collateral": money, "premium": LegTerms(first, NATIVE, unit // 1000), "strike": underlying}
+        legs = {"collateral": money, "premium": LegTerms(first, NATIVE, unit // 100), "strike": underlying}
     else:
         legs = {"collateral": underlying, "premium": _money(second, tokens, 25), "strike": money}
     return Plot(protocol, outcome, kind, (first, second), legs, market)

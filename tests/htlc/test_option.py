@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from chains.port import LegFacts, Spend
 from htlc.errors import MalformedTerms
-from htlc.protocols.base import Close, Facts, Flight, Fund, GiveConsent, SpendLeg, Swear, Unfund, Vow, Will
+from htlc.protocols.base import Close, Facts, Flight, Fund, GiveConsent, Now, SpendLeg, Swear, Unfund, Vow, Will
 from htlc.protocols.option import OPTION
 from tests.htlc.deals import (
     AMOUNTS,
     DEPTH,
+    GUARDS,
     OPTION_TERMS,
     REACH,
     SECRETS,
@@ -17,6 +19,7 @@ from tests.htlc.deals import (
     make_terms,
     plan,
     spent,
+    stance,
 )
 
 W, B = "writer", "holder"
@@ -279,3 +282,49 @@ def test_parties_must_differ_in_everything_that_identifies(part) -> None:
 
 def test_good_terms_are_accepted() -> None:
     OPTION.validate(OPTION_TERMS)
+
+
+# --- what only a wrong rule would do ---------------------------------------------------------------------
+
+
+def test_guards_are_kept_at_the_latest_time_it_may_be() -> None:
+    edge = TP - REACH
+    view = OPTION.derive(OPTION_TERMS, Facts(ALL, {}, WRITER_DONE))
+    clocks = dict.fromkeys(OPTION_TERMS.networks, edge)
+    for latest, shown in ((edge, True), (edge + 1, False)):
+        now = Now(edge - 600, latest, clocks)
+        found = OPTION.plan(OPTION_TERMS, view, stance(OPTION_TERMS, W), now, GUARDS)
+        assert bool(spends(found)) == shown
+
+
+def test_after_the_vow_nothing_is_funded_and_what_is_on_its_way_is_taken_back() -> None:
+    only = {"collateral": funded("collateral")}
+    assert holder(only, Vow.NEVER_FUND, fundings={}) == (Close("abandoned"),)
+    in_flight = {"premium": Flight.OPEN, "strike": Flight.DONE}
+    assert Unfund("premium") in holder(only, Vow.NEVER_FUND, fundings=in_flight)
+
+
+def test_a_leg_that_was_full_and_is_not_any_more_is_not_funded() -> None:
+    """Deposits add up to the amount, but a part of them has left."""
+    thin = ALL | {"strike": LegFacts(full=9, held=AMOUNTS["strike"] - 1)}
+    assert spends(writer(thin)) == []
+
+
+def test_a_late_spend_that_is_not_final_keeps_the_deal_open() -> None:
+    first = Spend("aa", "refund", AMOUNTS["collateral"], (), 20)
+    for depth, actions in ((DEPTH - 1, ()), (DEPTH, (Close("expired"),))):
+        late = Spend("bb", "refund", AMOUNTS["collateral"], (), depth)
+        legs = LIVE | {"collateral": LegFacts(30, 0, (first, late))}
+        assert writer(legs, now=TC + 1) == actions
+
+
+def test_no_release_of_the_collateral_while_anything_stands_at_the_premium() -> None:
+    part = {"collateral": funded("collateral"), "premium": LegFacts(held=1)}
+    both = (Vow.NEVER_FUND, Vow.NEVER_REVEAL)
+    assert holder(part, *both, will=LET_GO, fundings={}) == ()
+
+
+def test_a_holder_whose_strike_still_stands_does_not_close() -> None:
+    assert holder(LIVE, now=TE + 1) == ()
+    back = LIVE | {"strike": spent("strike", "refund")}
+    assert holder(back, now=TS + 1) == (Close("expired"),)

@@ -32,7 +32,7 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize(
     "command",
-    ["", "demo", "deal", "deal propose", "leg", "keys", "nodes", "bench", "config", "db", "run"],
+    ["", "demo", "deal", "deal propose", "leg", "keys", "nodes", "bench", "config", "db", "run", "option"],
 )
 def test_every_command_has_help(command):
     assert "Usage" in call(*command.split(), "--help").stdout

@@ -44,14 +44,11 @@ async def test_an_option_is_agreed_and_released(tmp_path, chains):
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(World(("bitcoin", "evm"), tmp_path))
         writer, holder = [await opened(stack, world, role, world.names) for role in ("writer", "holder")]
-        proposal = await writer.propose(
-            "option",
-            "writer",
-            legs(world, *chains),
-            {"kind": "call", "releases": "yes"},
-            f"{holder.identity}@http://{holder.settings.peer.listen}",
-            life=600,
-        )
+        traded = legs(world, *chains)
+        times = writer.ladder("option", {name: leg.chain for name, leg in traded.items()}, life=600)
+        options = {"kind": "call", "releases": "yes"}
+        peer = f"{holder.identity}@http://{holder.settings.peer.listen}"
+        proposal = await writer.propose("option", "writer", traded, options, times, peer)
         assert proposal.stage.name == "agreed"
         (ours,), (theirs,) = await writer.deals(), await holder.deals()
         assert ours.terms == theirs.terms

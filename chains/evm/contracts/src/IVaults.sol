@@ -35,8 +35,9 @@ interface IVaults {
     /// @param amount what left the vault (a fee-on-transfer token delivers less)
     event Spent(address indexed vault, uint256 assetAndPath, uint256 amount) anonymous;
     event Spent(address indexed vault, uint256 assetAndPath, uint256 amount, bytes32 preimage) anonymous;
-    event Spent(address indexed vault, uint256 assetAndPath, uint256 amount, bytes32 preimage0, bytes32 preimage1)
-        anonymous;
+    event Spent(
+        address indexed vault, uint256 assetAndPath, uint256 amount, bytes32 preimage0, bytes32 preimage1
+    ) anonymous;
 
     /// @notice The vault that path and witness lead to holds nothing of this asset. With a wrong preimage, signer
     /// or leaf it is not the vault that was meant.

@@ -13,7 +13,8 @@ contract Vaults is IVaults {
     bytes32 private constant NAME = keccak256("Strikelock Vaults");
     bytes32 private constant VERSION = keccak256("1");
     bytes32 private constant CONSENT_TYPE = keccak256("Consent(bytes32 terms,uint256 path)");
-    /// @dev Half the order of secp256k1: of the two valid forms of a signature only the lower is taken (EIP-2).
+    /// @dev Half the order of secp256k1: of the two valid forms of a signature only the lower is taken (EIP-2). The
+    /// compact form has no room for the other anyway, but for one s in 2^128, which nobody can make to measure here.
     uint256 private constant MAX_S = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     // A path in a word: where its fields begin (the recipient at 0), and masks.
@@ -331,9 +332,7 @@ contract Vaults is IVaults {
                 // arguments are evaluated from the last to the first: the call, then what it returned
                 mstore(0, BALANCE_OF)
                 mstore(0x20, vault)
-                held := mul(
-                    mload(0), and(gt(returndatasize(), 0x1f), staticcall(gas(), asset, 0x1c, 0x24, 0, 0x20))
-                )
+                held := mul(mload(0), and(gt(returndatasize(), 0x1f), staticcall(gas(), asset, 0x1c, 0x24, 0, 0x20)))
                 if held {
                     let pay := held
                     if gt(pay, MAX_PAYMENT) { pay := MAX_PAYMENT }

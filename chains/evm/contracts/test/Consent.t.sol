@@ -114,9 +114,7 @@ contract ConsentTest is Kit {
             )
         );
         bytes32 message = keccak256(abi.encode(keccak256("Consent(bytes32 terms,uint256 path)"), bytes32("t"), 7));
-        require(
-            vaults.consentDigest("t", 7) == keccak256(abi.encodePacked(bytes2(0x1901), domain, message)), "digest"
-        );
+        require(vaults.consentDigest("t", 7) == keccak256(abi.encodePacked(bytes2(0x1901), domain, message)), "digest");
     }
 
     function _release(Leg memory leg, bytes32[] memory signature) private {
@@ -126,9 +124,7 @@ contract ConsentTest is Kit {
     function _refused(Leg memory leg, bytes32[] memory signature) private {
         bytes32[] memory words = Terms.witness(leg, RELEASE, chain, none(), signature);
         address signer = leg.ways[RELEASE].signers[0];
-        VM.expectRevert(
-            abi.encodeWithSelector(IVaults.BadConsent.selector, signer, Terms.node(leg, 0, chain), RELEASE)
-        );
+        VM.expectRevert(abi.encodeWithSelector(IVaults.BadConsent.selector, signer, Terms.node(leg, 0, chain), RELEASE));
         vaults.spend(COIN, Terms.word(leg, RELEASE), words);
     }
 

@@ -152,7 +152,8 @@ contract Actor is Kit {
     }
 
     function _witness(Leg memory leg, uint256 index) private view returns (bytes32[] memory) {
-        bytes32[] memory preimages = index != 0 ? none() : leg.ways[0].hashes.length == 1 ? list(SECRET) : list(SECRET, OTHER);
+        bytes32[] memory preimages =
+            index != 0 ? none() : leg.ways[0].hashes.length == 1 ? list(SECRET) : list(SECRET, OTHER);
         bytes32[] memory consents = index == 2 ? consent(leg, 2, SIGNER_KEY) : none();
         return Terms.witness(leg, index, chain, preimages, consents);
     }
@@ -201,7 +202,9 @@ contract InvariantTest {
             // coin goes along with a token; a vault is spent once a transaction
             bool isToken = actor.token().balanceOf(actor.vaultsOfLegs(i)) != 0;
             require(actor.drain(i, isToken), "stuck");
-            require(actor.vaultsOfLegs(i).balance == 0 && actor.token().balanceOf(actor.vaultsOfLegs(i)) == 0, "left behind");
+            require(
+                actor.vaultsOfLegs(i).balance == 0 && actor.token().balanceOf(actor.vaultsOfLegs(i)) == 0, "left behind"
+            );
         }
     }
 

@@ -66,11 +66,13 @@ library Terms {
         return keccak256(abi.encodePacked(leaf(leg, index, chain), node(leg, index + 1, chain)));
     }
 
-    function witness(Leg memory leg, uint256 index, uint256 chain, bytes32[] memory preimages, bytes32[] memory consents)
-        internal
-        pure
-        returns (bytes32[] memory words)
-    {
+    function witness(
+        Leg memory leg,
+        uint256 index,
+        uint256 chain,
+        bytes32[] memory preimages,
+        bytes32[] memory consents
+    ) internal pure returns (bytes32[] memory words) {
         uint256 signers = leg.ways[index].signers.length;
         words = new bytes32[](preimages.length + 3 * signers + index + 1);
         uint256 at = 0;
@@ -212,7 +214,11 @@ abstract contract Kit {
 
     // --- spending
 
-    function witness(Leg memory leg, uint256 index, bytes32[] memory preimages) internal view returns (bytes32[] memory) {
+    function witness(Leg memory leg, uint256 index, bytes32[] memory preimages)
+        internal
+        view
+        returns (bytes32[] memory)
+    {
         return Terms.witness(leg, index, chain, preimages, none());
     }
 
@@ -228,7 +234,11 @@ abstract contract Kit {
         return abi.encodeCall(IVaults.spend, (asset, Terms.word(leg, 0), witness(leg, 0, list(SECRET))));
     }
 
-    function item(Leg memory leg, uint256 index, bytes32[] memory preimages) internal view returns (uint256[] memory words) {
+    function item(Leg memory leg, uint256 index, bytes32[] memory preimages)
+        internal
+        view
+        returns (uint256[] memory words)
+    {
         bytes32[] memory shown = witness(leg, index, preimages);
         words = new uint256[](1 + shown.length);
         words[0] = Terms.word(leg, index);
@@ -259,10 +269,14 @@ abstract contract Kit {
     error Unequal(string what, uint256 found, uint256 expected);
 
     /// @dev The log entry is the Spent event that these say.
-    function isSpent(Vm.Log memory log, address vault, address asset, uint256 index, uint256 amount, bytes32[] memory shown)
-        internal
-        view
-    {
+    function isSpent(
+        Vm.Log memory log,
+        address vault,
+        address asset,
+        uint256 index,
+        uint256 amount,
+        bytes32[] memory shown
+    ) internal view {
         require(log.emitter == address(vaults), "emitter");
         require(log.topics.length == 1 && log.topics[0] == bytes32(uint256(uint160(vault))), "vault");
         bytes memory data = abi.encodePacked((uint256(uint160(asset)) << 96) | index, amount, shown);

@@ -235,7 +235,8 @@ contract SpendTest is Kit {
         (bool[] memory done, bytes[] memory answers) = bundle.run(steps);
         require(done[0] && !done[1], "the second spend had to be refused");
         require(
-            keccak256(answers[1]) == keccak256(abi.encodeWithSelector(IVaults.RecipientSpent.selector, vaultOf(second))),
+            keccak256(answers[1])
+                == keccak256(abi.encodeWithSelector(IVaults.RecipientSpent.selector, vaultOf(second))),
             "reason"
         );
         eq(vaultOf(first).balance, 1 ether, "first stage");

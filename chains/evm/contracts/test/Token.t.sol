@@ -115,9 +115,8 @@ contract TokenTest is Kit {
     function test_amounts_of_any_size_leave() external {
         PlainToken token = new PlainToken();
         Leg memory leg = _leg(address(token));
-        uint256[7] memory amounts = [
-            uint256(1), 2 ** 96 - 1, 2 ** 96, 2 ** 96 + 1, 2 ** 191 - 1, 2 ** 191, 2 ** 192 + 5
-        ];
+        uint256[7] memory amounts =
+            [uint256(1), 2 ** 96 - 1, 2 ** 96, 2 ** 96 + 1, 2 ** 191 - 1, 2 ** 191, 2 ** 192 + 5];
         for (uint256 i = 0; i < amounts.length; ++i) {
             address to = address(uint160(0xabcdef0000 + i));
             leg.ways[0].to = to;

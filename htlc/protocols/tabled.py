@@ -1,0 +1,55 @@
+"""A protocol made of a table of legs and the lines of its ladder: what all such protocols have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chains.legs import Leg
+from htlc.protocols import rules
+from htlc.protocols.base import Facts, Guards, Line, View
+from htlc.protocols.table import Table
+from htlc.terms import Terms
+
+
+class TabledProtocol:
+    """The part of a `DealProtocol` that follows from its table. Without state: everything is in its arguments."""
+
+    def __init__(self, table: Table, lines: Mapping[str, tuple[Line, ...]], reveals: tuple[str, ...]) -> None:
+        self.name = table.name
+        self.roles = table.roles
+        self.times = table.times
+        self.reveals = reveals
+        self._table = table
+        self._lines = lines
+
+    def secrets(self, role: str) -> tuple[str, ...]:
+        return self._table.secrets(role)
+
+    def keys(self, role: str) -> Mapping[str, str]:
+        return self._table.keys(role)
+
+    def funder(self, leg: str) -> str:
+        return self._table.leg(leg).funder
+
+    def validate(self, terms: Terms) -> None:
+        self._table.validate(terms)
+
+    def legs(self, terms: Terms) -> dict[str, Leg]:
+        return self._table.build(terms)
+
+    def recipient_key(self, leg: str, path: str) -> tuple[str, str]:
+        return self._table.leg(leg).path(path).to
+
+    def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
+        return self._table.leg(leg).path(path).signers
+
+    def lines(self, role: str) -> tuple[Line, ...]:
+        return self._lines[role]
+
+    def check_guards(self, terms: Terms, role: str, guards: Guards, now: int) -> None:
+        chains = {name: leg.chain for name, leg in terms.legs.items()}
+        for line in self._lines[role]:
+            line.check(terms.times, chains, guards, now)
+
+    def derive(self, terms: Terms, facts: Facts) -> View:
+        return rules.derive(terms, facts)

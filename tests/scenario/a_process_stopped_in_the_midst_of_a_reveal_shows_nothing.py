@@ -1,0 +1,51 @@
+"""A process is stopped after it has decided to show its secret and before it signs that, and goes on past the last
+moment for it: it drops the plan, and nobody loses more than fees."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from htlc.protocols.base import Will
+from tests.processes import duel
+
+LONG = 6  # seconds of the world in a step while one party is stopped
+
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
+
+STOPPING = (sys.executable, str(Path(__file__).parent.parent / "stopping.py"))
+CASES = [("swap", 0, "y", "refunded"), ("option", 1, "collateral", "expired")]
+
+
+def is_stopped(pid: int) -> bool:
+    """As the kernel says (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize(("protocol", "who", "leg", "outcome"), CASES, ids=["claim", "exercise"])
+async def test_the_plan_is_dropped(world, protocol, who, leg, outcome):
+    async with duel(world, f"midst-{protocol}", protocol) as play:
+        play.actors[who].command = STOPPING
+        await play.agree()
+        await play.parties[who].store.resolve(play.deal, Will(exercise=True))
+        pid = play.actors[who]._process.pid
+
+        async def stopped() -> bool:
+            return is_stopped(pid)
+
+        await play.until(stopped)
+        deal = await play.parties[who].store.deal(play.deal)
+        margin = deal.terms.times[leg] - deal.guards.reach(deal.terms.legs[leg].chain)
+
+        async def past() -> bool:
+            return world.time > max(margin, deal.terms.times.get("expiry", 0))
+
+        await play.until(past, LONG)
+        os.kill(pid, signal.SIGCONT)
+        assert await play.settle() == outcome
+        assert not await play.signed(who, leg, "claim" if protocol == "swap" else "exercise")
+        assert "StalePlan" in play.actors[who].tail(400) or "made anew" in play.actors[who].tail(400)
