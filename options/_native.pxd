@@ -66,7 +66,7 @@ cdef extern from "native/scheme.h" nogil:
     enum sl_precision:
         SL_FAST
         SL_HIGH
-    int sl_build_schemes(sl_precision precision)
+    int sl_build_schemes()
 
 
 # Runs an element-wise block function over broadcast arguments; returns a list of `outputs` arrays. With a chunk the

@@ -358,7 +358,7 @@ cdef sl_precision precision_code(object precision) except *:
         code = SL_HIGH
     else:
         raise KindError(precision, '"fast" or "high"', "precision")
-    if not sl_build_schemes(code):
+    if not sl_build_schemes():
         raise MemoryError
     return code
 

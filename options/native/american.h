@@ -14,6 +14,7 @@
 #define AM_MAX_POINTS (SL_MAX_NODES * 64)
 #define AM_MAX_UNKNOWNS (2 * SL_MAX_NODES)
 #define AM_MAX_DEPTH 4
+#define AM_FAR 8.0 /* standard deviations; one in 10^15 falls short */
 
 struct am_put {
     double s, k, t, vol, r, q;
@@ -32,26 +33,32 @@ SL_INLINE double am_sum(vd a) {
     return total;
 }
 
-/* First guess of h at the nodes: from X to the perpetual boundary as Bjerksund and Stensland's (1993) trigger. */
-static void am_guess(const struct am_put *o, const struct sl_scheme *scheme, double x, double *h) {
+/* The boundary of the put that never expires, below that of every other; the spot it starts from is x. */
+static double am_perpetual(const struct am_put *o, double x) {
     double a = 0.5 * o->vol * o->vol, b = o->r - o->q - a;
     double root = -(b + sqrt(b * b + 4.0 * a * fmax(o->r, 1e-12))) / (2.0 * a);
-    double perpetual = fmin(o->k * root / (root - 1.0), x * (1.0 - 1e-9));
-    double scale = o->k * o->k / ((x - perpetual) * x);
+    return fmin(o->k * root / (root - 1.0), x * (1.0 - 1e-9));
+}
+
+/* First guess of h at the nodes: from X to the perpetual boundary as Bjerksund and Stensland's (1993) trigger. */
+static void am_guess(const struct am_put *o, const struct sl_scheme *scheme, double x, double *h) {
+    double perpetual = am_perpetual(o, x), scale = o->k * o->k / ((x - perpetual) * x);
     for (int i = 0; i < scheme->nodes; i++) {
         double z = sqrt(o->t) * scheme->share[i];
         double rate = fmin(0.0, ((o->r - o->q) * z * z - 2.0 * o->vol * z) * scale);
-        h[i] = -log((perpetual + (x - perpetual) * exp(rate)) / x);
+        h[i] = fmin(-log((perpetual + (x - perpetual) * exp(rate)) / x), 4.0 * o->vol * z);
     }
 }
 
 /* What a step needs of an option and does not change: e^{ru} and e^{qu} times the quadrature weights. */
 struct am_work {
     double rate_bell[AM_MAX_POINTS];     /* r 2 sqrt(tau) / vol  cos psi w e^{ru} */
-    double dividend_bell[AM_MAX_POINTS]; /* the same with q */
-    double dividend_cdf[AM_MAX_POINTS];  /* q 2 tau sin psi cos psi w e^{qu} */
+    double rate_cdf[AM_MAX_POINTS];      /* r 2 tau sin psi cos psi w e^{ru} */
+    double dividend_bell[AM_MAX_POINTS]; /* the same two with q */
+    double dividend_cdf[AM_MAX_POINTS];
     double square[AM_MAX_UNKNOWNS];      /* h^2 */
     double now[AM_MAX_UNKNOWNS], next[AM_MAX_UNKNOWNS];
+    double most[AM_MAX_UNKNOWNS];        /* what h cannot exceed */
     double values[AM_MAX_DEPTH + 1][AM_MAX_UNKNOWNS], residuals[AM_MAX_DEPTH + 1][AM_MAX_UNKNOWNS];
 };
 
@@ -62,7 +69,9 @@ static void am_weights(const struct am_put *o, const struct sl_scheme *scheme, s
             long at = (long)i * scheme->points + k;
             vd sine = v_load(scheme->sine + k), cosine = v_load(scheme->cosine + k);
             vd weight = v_load(scheme->weight + k) * cosine, u = v_set(tau) * cosine * cosine;
-            v_store(work->rate_bell + at, v_set(o->r * bell) * weight * v_exp(v_set(o->r) * u));
+            vd interest = weight * v_exp(v_set(o->r) * u);
+            v_store(work->rate_bell + at, v_set(o->r * bell) * interest);
+            v_store(work->rate_cdf + at, v_set(o->r * 2.0 * tau) * sine * interest);
             vd grown = weight * v_exp(v_set(o->q) * u);
             v_store(work->dividend_bell + at, v_set(o->q * bell) * grown);
             v_store(work->dividend_cdf + at, v_set(o->q * 2.0 * tau) * sine * grown);
@@ -70,8 +79,13 @@ static void am_weights(const struct am_put *o, const struct sl_scheme *scheme, s
     }
 }
 
-/* One application of system A: from work->now to work->next. */
-static void am_step(const struct am_put *o, const struct sl_scheme *scheme, double x, struct am_work *work) {
+/* Which of the paper's two systems: A converges where rate and dividend are near or the dividend is larger, B where
+ * the rate outweighs it, however strongly; there A, accelerated or not, breaks down once (r-q) sqrt(T) / vol passes 1. */
+static int am_by_value(const struct am_put *o) { return o->r - o->q > 0.5 * o->vol * o->vol; }
+
+/* One application of the system: from work->now to work->next. */
+static void am_step(const struct am_put *o, const struct sl_scheme *scheme, double x, int by_value,
+                    struct am_work *work) {
     long points = (long)scheme->nodes * scheme->points;
     double lower = o->r - o->q - 0.5 * o->vol * o->vol, from_strike = log(x / o->k);
     double top[SL_MAX_NODES], bottom[SL_MAX_NODES];
@@ -87,10 +101,13 @@ static void am_step(const struct am_put *o, const struct sl_scheme *scheme, doub
             vd height = v_sqrt(v_max(square, v_zero()));
             vd root = v_set(z) * v_load(scheme->sine + k), spread = v_set(o->vol) * root;
             vd d2 = v_fma(v_set(lower / o->vol), root, (height - here) / spread);
-            sum_top = v_fma(v_load(work->rate_bell + at), am_bell(d2), sum_top);
+            vd bell2 = am_bell(d2);
+            if (by_value) sum_top = v_fma(v_load(work->rate_cdf + at), am_cdf(d2, bell2), sum_top);
+            else sum_top = v_fma(v_load(work->rate_bell + at), bell2, sum_top);
             if (o->q != 0.0) {
                 vd d1 = d2 + spread, bell = am_bell(d1);
-                sum_bottom = v_fma(v_load(work->dividend_bell + at) * v_set(SL_INV_SQRT_2PI), bell, sum_bottom);
+                if (!by_value)
+                    sum_bottom = v_fma(v_load(work->dividend_bell + at) * v_set(SL_INV_SQRT_2PI), bell, sum_bottom);
                 sum_bottom = v_fma(v_load(work->dividend_cdf + at), am_cdf(d1, bell), sum_bottom);
             }
         }
@@ -101,19 +118,23 @@ static void am_step(const struct am_put *o, const struct sl_scheme *scheme, doub
         vd z = v_set(sqrt(o->t)) * v_load(scheme->share + i), spread = v_set(o->vol) * z;
         vd d2 = v_fma(v_set(lower / o->vol), z, (v_set(from_strike) - v_load(work->now + i)) / spread);
         vd d1 = d2 + spread, scale = v_set(SL_INV_SQRT_2PI) / spread, bell = am_bell(d1);
-        vd above = v_fma(am_bell(d2), scale, v_load(top + i) * v_set(SL_INV_SQRT_2PI));
-        vd below = v_fma(bell, scale, am_cdf(d1, bell)) + v_load(bottom + i);
+        vd bell2 = am_bell(d2), above, below = am_cdf(d1, bell) + v_load(bottom + i);
+        if (by_value) above = am_cdf(d2, bell2) + v_load(top + i);
+        else {
+            above = v_fma(bell2, scale, v_load(top + i) * v_set(SL_INV_SQRT_2PI));
+            below = v_fma(bell, scale, below);
+        }
         vd ratio = above / below;
         ratio = v_sel(v_lt(v_set(1e-300), ratio), ratio, v_set(1e-300));
         ratio = v_sel(v_lt(ratio, v_set(1e300)), ratio, v_set(1e300));
         vd next = v_fma(v_set(o->r - o->q) * z, z, v_set(from_strike)) - v_log(ratio);
-        v_store(work->next + i, v_min(v_max(next, v_zero()), v_set(700.0)));
+        v_store(work->next + i, v_min(v_max(next, v_zero()), v_load(work->most + i)));
     }
 }
 
 /* Anderson's mixing: the next iterate is the affine combination of the last few whose linearised residual is least.
  * Differences are made orthogonal one after the other; one that adds nothing new is dropped. */
-static void am_mix(int n, int depth, int step, double most, struct am_work *work) {
+static void am_mix(int n, int depth, int step, struct am_work *work) {
     double *value = work->values[step % (AM_MAX_DEPTH + 1)], *residual = work->residuals[step % (AM_MAX_DEPTH + 1)];
     double basis[AM_MAX_DEPTH][AM_MAX_UNKNOWNS], shift[AM_MAX_DEPTH][AM_MAX_UNKNOWNS];
     double left[AM_MAX_UNKNOWNS], mixed[AM_MAX_UNKNOWNS];
@@ -152,25 +173,34 @@ static void am_mix(int n, int depth, int step, double most, struct am_work *work
         }
         kept++;
     }
-    for (int i = 0; i < n; i++) valid &= mixed[i] >= 0.0 && mixed[i] <= most;
+    for (int i = 0; i < n; i++) valid &= mixed[i] >= 0.0 && mixed[i] <= work->most[i];
     memcpy(work->now, valid ? mixed : work->next, sizeof(double) * (size_t)n);
 }
 
-/* h at the nodes into work->now. */
-static void am_solve(const struct am_put *o, const struct sl_scheme *scheme, double x, struct am_work *work) {
-    double best = INFINITY;
+/* h at the nodes into work->now; returns how far the last step still moved it, or infinity if it ran into a bound: the
+ * perpetual boundary (with a tenth to spare), or eight standard deviations, which no boundary reaches. */
+static double am_solve(const struct am_put *o, const struct sl_scheme *scheme, double x, int by_value,
+                       struct am_work *work) {
+    double best = INFINITY, worst = INFINITY, last = fmin(1.1 * log(x / am_perpetual(o, x)), 700.0);
     int stale = 0;
+    for (int i = 0; i < scheme->nodes; i++) {
+        double z = sqrt(o->t) * scheme->share[i];
+        work->most[i] = fmin(last, 8.0 * o->vol * z + fabs(o->r - o->q) * z * z);
+    }
     am_weights(o, scheme, work);
     am_guess(o, scheme, x, work->now);
     for (int step = 0; step < scheme->steps; step++) {
-        double worst = 0.0;
-        am_step(o, scheme, x, work);
+        worst = 0.0;
+        am_step(o, scheme, x, by_value, work);
         for (int i = 0; i < scheme->nodes; i++) worst = fmax(worst, fabs(work->next[i] - work->now[i]));
-        am_mix(scheme->nodes, scheme->depth, step, 700.0, work);
+        am_mix(scheme->nodes, scheme->depth, step, work);
         stale = worst < best ? 0 : stale + 1;
         best = fmin(best, worst);
         if (worst < scheme->tolerance || (stale == 4 && best < 1e-8)) break; /* or no better for rounding */
     }
+    for (int i = 0; i < scheme->nodes; i++)
+        if (work->now[i] >= work->most[i]) return INFINITY;
+    return worst;
 }
 
 /* The early exercise premium and its first two derivatives in the spot. */
@@ -229,19 +259,65 @@ static void am_european(const struct am_put *o, double *out) {
 
 #include "american_double.h"
 
+/* The scheme these terms need: a strong drift, or much volatility, wants more points. */
+static const struct sl_scheme *am_choose(const struct am_put *o, enum sl_precision precision) {
+    double spread = o->vol * sqrt(o->t), drift = fabs(o->r - o->q) * o->t / spread;
+    if (precision == SL_FAST && (drift > 1.5 || spread > 1.5)) precision = drift > 6.0 ? SL_HIGH : SL_MIDDLE;
+    return &sl_schemes[precision][o->r < o->q ? SL_EVEN : SL_GATHERED];
+}
+
+/* Solves, and where the iteration does not settle tries without acceleration, on other nodes and by the other system,
+ * and at last on fewer of them, and keeps what settled best. Leaves h in work->now, and returns the scheme it is on. */
+static const struct sl_scheme *am_settle(const struct am_put *o, enum sl_precision precision,
+                                         const struct sl_scheme *scheme, double x, struct am_work *work) {
+    enum sl_precision finer = precision == SL_HIGH ? SL_HIGH : SL_MIDDLE;
+    int usual = o->r < o->q ? SL_EVEN : SL_GATHERED, other = o->r < o->q ? SL_GATHERED : SL_EVEN;
+    const struct sl_scheme *order[8] = {
+        &sl_schemes[finer][usual],     &sl_schemes[finer][other],     &sl_schemes[finer][SL_GATHERED],
+        &sl_schemes[finer][SL_EVEN],   &sl_schemes[SL_MIDDLE][usual], &sl_schemes[SL_MIDDLE][other],
+        &sl_schemes[SL_FAST][usual],   &sl_schemes[SL_FAST][other],
+    };
+    const struct sl_scheme *found = scheme;
+    double enough = fmax(1e-8, 10.0 * scheme->tolerance), kept[SL_MAX_NODES];
+    double least = am_solve(o, scheme, x, am_by_value(o), work);
+    memcpy(kept, work->now, sizeof kept);
+    for (int i = 0; i < 8 && !(least <= enough); i++) {
+        struct sl_scheme tried = *order[i];
+        int other_system = i == 2 || i == 3;
+        if (i == 0) tried.depth = 0;
+        if (i > 3) tried.tolerance = 1e-10; /* fewer nodes than asked for, but settled */
+        double moved = am_solve(o, &tried, x, other_system ? !am_by_value(o) : am_by_value(o), work);
+        if (moved < least) {
+            least = moved;
+            found = order[i];
+            memcpy(kept, work->now, sizeof kept);
+        }
+    }
+    memcpy(work->now, kept, sizeof kept);
+    return found;
+}
+
 /* Price, delta and gamma of a put. The terms are inside the model: positive, finite, vol sqrt(t) > 0. */
-static void am_put_value(const struct am_put *o, enum sl_precision precision, double *out) {
-    const struct sl_scheme *scheme = &sl_schemes[precision][o->r < o->q ? SL_EVEN : SL_GATHERED];
-    double x, premium[3];
+static void am_put_value(const struct am_put *given, enum sl_precision precision, double *out) {
+    struct am_put shorter = *given;
+    const struct am_put *o = &shorter;
+    const struct sl_scheme *scheme;
+    double x, premium[3], drift = given->r - given->q - 0.5 * given->vol * given->vol;
     struct am_work work;
+    if (given->r > 0.0 && drift * sqrt(given->t) > AM_FAR * given->vol) {
+        /* the spot is carried out of reach: what is later has no value left, and would only blur the quadrature */
+        double root = AM_FAR * given->vol / drift;
+        shorter.t = root * root;
+    }
     am_european(o, out);
     if (o->r <= 0.0 && o->q >= o->r) return; /* waiting costs nothing */
     if (o->r < 0.0) {
         am_double_value(o, &sl_schemes[precision][SL_DOUBLE], out);
         return;
     }
+    scheme = am_choose(o, precision);
     x = o->q > 0.0 ? o->k * fmin(1.0, o->r / o->q) : o->k;
-    am_solve(o, scheme, x, &work);
+    scheme = am_settle(o, precision, scheme, x, &work);
     if (o->s <= x * exp(-work.now[0])) {
         out[0] = o->k - o->s;
         out[1] = -1.0;
@@ -250,7 +326,7 @@ static void am_put_value(const struct am_put *o, enum sl_precision precision, do
     }
     am_premium(o, scheme, x, work.now, premium);
     for (int i = 0; i < 3; i++) out[i] += i == 0 ? fmax(premium[0], 0.0) : premium[i];
-    out[0] = fmax(out[0], am_certain(o));
+    out[0] = fmax(out[0], am_certain(given));
     out[1] = fmin(fmax(out[1], -fmax(1.0, exp(-o->q * o->t))), 0.0);
     out[2] = fmax(out[2], 0.0);
 }

@@ -62,6 +62,7 @@ static int am_double_solve(const struct am_put *o, double horizon, const struct 
     double worst = 1.0;
     shorter.t = horizon;
     am_weights(&shorter, scheme, work);
+    for (int i = 0; i < 2 * n; i++) work->most[i] = gap;
     for (int i = 0; i < n; i++) {
         work->now[i] = fmin(o->vol * sqrt(horizon) * scheme->share[i], 0.45 * gap);
         work->now[n + i] = fmin(0.6 * o->vol * sqrt(horizon) * scheme->share[i], 0.45 * gap);
@@ -70,7 +71,7 @@ static int am_double_solve(const struct am_put *o, double horizon, const struct 
         worst = 0.0;
         am_double_step(o, horizon, scheme, gap, work);
         for (int i = 0; i < 2 * n; i++) worst = fmax(worst, fabs(work->next[i] - work->now[i]));
-        am_mix(2 * n, scheme->depth, step, gap, work);
+        am_mix(2 * n, scheme->depth, step, work);
     }
     if (!(worst < 1e-7)) return 0;
     for (int i = 0; i < n; i++)

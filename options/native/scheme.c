@@ -72,22 +72,25 @@ static int build(struct sl_scheme *s) {
     return 1;
 }
 
-#define FAST .steps = 10, .depth = 2, .tolerance = 1e-5
+#define FAST .steps = 30, .depth = 2, .tolerance = 1e-5
+#define MIDDLE .nodes = 16, .points = 24, .price_points = 96, .steps = 40, .depth = 3, .tolerance = 1e-8
 #define HIGH .nodes = 32, .points = 48, .price_points = 128, .steps = 60, .depth = 3, .tolerance = 1e-13
 
 struct sl_scheme sl_schemes[SL_PRECISIONS][SL_LAYOUTS] = {
     [SL_FAST][SL_EVEN] = {.nodes = 8, .points = 8, .price_points = 32, FAST},
     [SL_FAST][SL_GATHERED] = {.gathered = 1, .nodes = 8, .points = 8, .price_points = 32, FAST},
     [SL_FAST][SL_DOUBLE] = {.nodes = 16, .points = 16, .price_points = 64, .steps = 60, .depth = 3, .tolerance = 1e-10},
+    [SL_MIDDLE][SL_EVEN] = {MIDDLE},
+    [SL_MIDDLE][SL_GATHERED] = {.gathered = 1, MIDDLE},
+    [SL_MIDDLE][SL_DOUBLE] = {MIDDLE},
     [SL_HIGH][SL_EVEN] = {.nodes = 64, .points = 48, .price_points = 128, .steps = 60, .depth = 3, .tolerance = 1e-13},
     [SL_HIGH][SL_GATHERED] = {.gathered = 1, HIGH},
     [SL_HIGH][SL_DOUBLE] = {HIGH},
 };
 
-int sl_build_schemes(enum sl_precision precision) {
-    static int built[SL_PRECISIONS];
-    if (built[precision]) return 1;
-    for (int layout = 0; layout < SL_LAYOUTS; layout++)
-        if (!build(&sl_schemes[precision][layout])) return 0;
-    return built[precision] = 1;
+int sl_build_schemes(void) {
+    static int built;
+    for (int i = 0; !built && i < SL_PRECISIONS * SL_LAYOUTS; i++)
+        if (!build(&sl_schemes[i / SL_LAYOUTS][i % SL_LAYOUTS])) return 0;
+    return built = 1;
 }

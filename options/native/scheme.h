@@ -22,11 +22,11 @@ struct sl_scheme {
     double *price_matrix;                             /* [nodes][price_points] */
 };
 
-enum sl_precision { SL_FAST, SL_HIGH, SL_PRECISIONS };
+enum sl_precision { SL_FAST, SL_HIGH, SL_MIDDLE, SL_PRECISIONS }; /* SL_MIDDLE: for harder terms in a fast run */
 enum sl_layout_of_nodes { SL_EVEN, SL_GATHERED, SL_DOUBLE, SL_LAYOUTS }; /* SL_DOUBLE: for two boundaries */
 
 extern struct sl_scheme sl_schemes[SL_PRECISIONS][SL_LAYOUTS];
-/* Builds the schemes of a precision at its first use; 0 if memory is out. Call it under a lock. */
-int sl_build_schemes(enum sl_precision precision);
+/* Builds the schemes at their first use; 0 if memory is out. Call it under a lock. */
+int sl_build_schemes(void);
 
 #endif

@@ -7,7 +7,7 @@ for both boundaries at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import exp, inf, isfinite, log, nan, sqrt
 from typing import Any
@@ -33,6 +33,16 @@ class Put:
     vol: float
     r: float
     q: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    nodes: int
+    points: int
+    price_points: int
+    steps: int
+    depth: int
+    tolerance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +104,20 @@ def _grid(nodes: int, points: int, gathered: bool) -> Grid:
     return Grid(nodes, gathered, share, sine, cosine, weight, matrix)
 
 
-def _guess(o: Put, x: float, z: FloatArray) -> FloatArray:
-    """h = log(X / B) after the trigger of Bjerksund and Stensland (1993)."""
+def _perpetual(o: Put, x: float) -> float:
+    """The boundary of the put that never expires."""
     a = 0.5 * o.vol**2
     b = o.r - o.q - a
     root = -(b + sqrt(b * b + 4.0 * a * max(o.r, 1e-12))) / (2.0 * a)
-    perpetual = min(o.k * root / (root - 1.0), x * (1.0 - 1e-9))
-    rate = ((o.r - o.q) * z * z - 2.0 * o.vol * z) * o.k**2 / ((x - perpetual) * x)
-    return -np.log((perpetual + (x - perpetual) * np.exp(np.minimum(rate, 0.0))) / x)
+    return min(o.k * root / (root - 1.0), x * (1.0 - 1e-9))
+
+
+def _guess(o: Put, x: float, z: FloatArray) -> FloatArray:
+    """h = log(X / B) after the trigger of Bjerksund and Stensland (1993)."""
+    last = _perpetual(o, x)
+    rate = ((o.r - o.q) * z * z - 2.0 * o.vol * z) * o.k**2 / ((x - last) * x)
+    guess: FloatArray = -np.log((last + (x - last) * np.exp(np.minimum(rate, 0.0))) / x)
+    return np.minimum(guess, 4.0 * o.vol * z)
 
 
 class Mixer:
@@ -112,10 +128,10 @@ class Mixer:
         self.values: list[FloatArray] = []
         self.residuals: list[FloatArray] = []
 
-    def __call__(self, now: FloatArray, following: FloatArray, most: float) -> FloatArray:
+    def __call__(self, now: FloatArray, following: FloatArray, most: float | FloatArray) -> FloatArray:
         self.values = [following, *self.values[: self.depth]]
         self.residuals = [following - now, *self.residuals[: self.depth]]
-        if len(self.values) == 1:
+        if len(self.values) == 1 or self.depth == 0:
             return following
         moved = np.stack([a - b for a, b in zip(self.residuals, self.residuals[1:], strict=False)], axis=1)
         shifts = np.stack([a - b for a, b in zip(self.values, self.values[1:], strict=False)], axis=1)
@@ -124,8 +140,11 @@ class Mixer:
         return mixed if np.all((mixed >= 0.0) & (mixed <= most)) else following
 
 
-def _boundary(o: Put, x: float, grid: Grid, steps: int, depth: int, tolerance: float) -> FloatArray:
-    """h = log(X / B) at the nodes."""
+def _boundary(o: Put, x: float, grid: Grid, scheme: Scheme, by_value: bool) -> tuple[float, FloatArray]:
+    """How far the last step moved it, or infinity if it ran into a bound; and h = log(X / B) at the nodes.
+
+    by_value chooses the paper's system B, which holds however strongly interest outweighs the dividend.
+    """
     z = sqrt(o.t) * grid.share
     tau, lower = z * z, o.r - o.q - 0.5 * o.vol**2
     m, u = tau[:, None] * grid.sine**2, tau[:, None] * grid.cosine**2
@@ -133,24 +152,29 @@ def _boundary(o: Put, x: float, grid: Grid, steps: int, depth: int, tolerance: f
     per_cdf = 2.0 * tau[:, None] * grid.sine * grid.cosine * grid.weight
     grown, fed = np.exp(o.r * u), np.exp(o.q * u)
     spread, at_strike = o.vol * np.sqrt(m), o.vol * z
-    h, mix = _guess(o, x, z), Mixer(depth)
-    for _ in range(steps):
+    bound = np.minimum(1.1 * log(x / _perpetual(o, x)), 8.0 * o.vol * z + abs(o.r - o.q) * tau)
+    h, mix, best, worst, stale = _guess(o, x, z), Mixer(scheme.depth), inf, inf, 0
+    for _ in range(scheme.steps):
         height = np.sqrt(np.maximum(grid.matrix @ h**2, 0.0))
         d2 = (height - h[:, None] + lower * m) / spread
         d1 = d2 + spread
         k2 = (log(x / o.k) - h + lower * tau) / at_strike
         k1 = k2 + at_strike
-        top = bell(k2) / at_strike + o.r * np.sum(per_bell * grown * bell(d2), axis=1)
-        bottom = bell(k1) / at_strike + cdf(k1)
-        if o.q:
-            bottom = bottom + o.q * np.sum(fed * (per_bell * bell(d1) + per_cdf * cdf(d1)), axis=1)
+        bottom = cdf(k1) + o.q * np.sum(fed * per_cdf * cdf(d1), axis=1)
+        if by_value:
+            top = cdf(k2) + o.r * np.sum(per_cdf * grown * cdf(d2), axis=1)
+        else:
+            top = bell(k2) / at_strike + o.r * np.sum(per_bell * grown * bell(d2), axis=1)
+            bottom = bottom + bell(k1) / at_strike + o.q * np.sum(fed * per_bell * bell(d1), axis=1)
         following = log(x / o.k) + (o.r - o.q) * tau - _safe_log(top, bottom)
-        following = np.clip(following, 0.0, 700.0)
-        worst = np.max(np.abs(following - h))
-        h = mix(h, following, 700.0)
-        if worst < tolerance:
+        following = np.minimum(np.maximum(following, 0.0), bound)
+        worst = float(np.max(np.abs(following - h)))
+        h = mix(h, following, bound)
+        stale = 0 if worst < best else stale + 1
+        best = min(best, worst)
+        if worst < scheme.tolerance or (stale == 4 and best < 1e-8):
             break
-    return h
+    return (inf if np.any(h >= bound) else worst), h
 
 
 def _premium(o: Put, horizon: float, edges: list[tuple[float, FloatArray]], points: int) -> tuple[float, ...]:
@@ -173,18 +197,59 @@ def _premium(o: Put, horizon: float, edges: list[tuple[float, FloatArray]], poin
     return tuple(float(x) for x in total)
 
 
+_FAST, _MIDDLE = Scheme(8, 8, 32, 30, 2, 1e-5), Scheme(16, 24, 96, 40, 3, 1e-8)
+_HIGH, _HIGH_EVEN = Scheme(32, 48, 128, 60, 3, 1e-13), Scheme(64, 48, 128, 60, 3, 1e-13)
+_FAR = 8.0  # standard deviations
+
+
+def _scheme(o: Put, high: bool) -> Scheme:
+    """A strong drift, or much volatility, wants more points."""
+    spread = o.vol * sqrt(o.t)
+    drift = abs(o.r - o.q) * o.t / spread
+    if not high and drift <= 1.5 and spread <= 1.5:
+        return _FAST
+    if not high and drift <= 6.0:
+        return _MIDDLE
+    return _HIGH if o.r >= o.q else _HIGH_EVEN
+
+
+def _settle(o: Put, x: float, high: bool) -> tuple[Scheme, bool, FloatArray]:
+    """The scheme, whether its nodes are gathered, and h of what settled best.
+
+    Where the iteration does not settle: without acceleration, on other nodes, by the other system, on fewer nodes.
+    """
+    by_value, usual, first = o.r - o.q > 0.5 * o.vol**2, o.r >= o.q, _scheme(o, high)
+    enough = max(1e-8, 10.0 * first.tolerance)
+
+    def finer(gathered: bool) -> Scheme:
+        return _MIDDLE if not high else _HIGH if gathered else _HIGH_EVEN
+
+    settled, fewer = replace(_MIDDLE, tolerance=1e-10), replace(_FAST, tolerance=1e-10)
+    tries = (
+        (first, usual, by_value),
+        (replace(finer(usual), depth=0), usual, by_value),
+        (finer(not usual), not usual, by_value),
+        (finer(True), True, not by_value),
+        (finer(False), False, not by_value),
+        *((scheme, gathered, by_value) for scheme in (settled, fewer) for gathered in (usual, not usual)),
+    )
+    found = []
+    for scheme, gathered, system in tries:
+        moved, h = _boundary(o, x, _grid(scheme.nodes, scheme.points, gathered), scheme, system)
+        found.append((moved, scheme, gathered, h))
+        if moved <= enough:
+            break
+    return min(found, key=lambda one: one[0])[1:]
+
+
 def _single(o: Put, high: bool) -> tuple[float, float, float]:
     x = o.k * min(1.0, o.r / o.q) if o.q > 0.0 else o.k
-    gathered = o.r >= o.q
-    nodes = 8 if not high else 32 if gathered else 64
-    grid = _grid(nodes, 48 if high else 8, gathered)
-    h = _boundary(o, x, grid, 60 if high else 10, 3 if high else 2, 1e-13 if high else 1e-5)
+    scheme, gathered, h = _settle(o, x, high)
     if o.s <= x * exp(-h[0]):
         return o.k - o.s, -1.0, 0.0
-    points = 128 if high else 32
-    part = _interpolation(grid.nodes, gathered, _angles(points)[1]) @ h**2
+    part = _interpolation(scheme.nodes, gathered, _angles(scheme.price_points)[1]) @ h**2
     edge = log(x / o.k) - np.sqrt(np.maximum(part, 0.0))
-    return _with_premium(o, _premium(o, o.t, [(1.0, edge)], points))
+    return _with_premium(o, _premium(o, o.t, [(1.0, edge)], scheme.price_points))
 
 
 def _with_premium(o: Put, premium: tuple[float, ...]) -> tuple[float, float, float]:
@@ -250,6 +315,9 @@ def _double(o: Put, high: bool) -> tuple[float, float, float]:
 
 
 def _put(o: Put, high: bool) -> tuple[float, float, float]:
+    drift = o.r - o.q - 0.5 * o.vol**2
+    if o.r > 0.0 and drift * sqrt(o.t) > _FAR * o.vol:  # the spot is carried out of reach; later has no value left
+        o = Put(o.s, o.k, (_FAR * o.vol / drift) ** 2, o.vol, o.r, o.q)
     if o.r <= 0.0 and o.q >= o.r:  # waiting costs nothing
         return _with_premium(o, (0.0, 0.0, 0.0))
     return _double(o, high) if o.r < 0.0 else _single(o, high)

@@ -237,3 +237,28 @@ def test_tree_converges_to_black_scholes(core: ModuleType) -> None:
     assert errors_[1] < errors_[0]
     with pytest.raises(errors.InvalidInputError, match="steps"):
         crr("call", 100.0, 100.0, 1.0, 0.001, 0.1, steps=10)
+
+
+def test_the_two_precisions_agree_over_wide_terms(core: ModuleType, is_twin: bool) -> None:
+    """A day to thirty years, volatilities of 0.5 % to 150 %, drifts far stronger than the volatility."""
+    ranges = ((90.0, 100.0, 110.0), (1 / 365, 0.1, 1.0, 10.0, 30.0), (0.005, 0.01, 0.03, 0.1, 0.4, 1.5))
+    rates = ((0.001, 0.01, 0.05, 0.15), (-0.05, 0.0, 0.001, 0.01, 0.05, 0.15))
+    every = np.array(list(product(*ranges, *rates)))
+    spot, *terms = every[:: 181 if is_twin else 7 if core.kernel_name() == "avx512" else 41].T
+    fast = core.american("put", spot, 100.0, *terms)
+    high = core.american("put", spot, 100.0, *terms, precision="high")
+    assert np.max(np.abs(fast - high)) <= 1e-4
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [(100.0, 30.0, 0.03, 0.15, 0.0), (100.0, 30.0, 0.1, 0.15, -0.05), (100.0, 40.0, 0.1, 0.05, 0.0)],
+)
+def test_perpetual_limit(core: ModuleType, terms: tuple[float, float, float, float, float]) -> None:
+    """Where the drift carries the spot away, the perpetual put of Merton (1973) in closed form."""
+    spot, years, vol, rate, dividend = terms
+    a, b = 0.5 * vol**2, rate - dividend - 0.5 * vol**2
+    power = -(b + math.sqrt(b * b + 4 * a * rate)) / (2 * a)
+    boundary = 100.0 * power / (power - 1)
+    perpetual = (100.0 - boundary) * (spot / boundary) ** power
+    assert core.american("put", spot, 100.0, years, vol, rate, dividend) == pytest.approx(perpetual, abs=1e-3)
