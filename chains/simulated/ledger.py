@@ -284,6 +284,12 @@ class Ledger:
         for tx in [tx for tx in self.pool.values() if any(claim in self.used for claim in tx.claims)]:
             self.drop(tx.txid)
         self.private = [tx for tx in self.private if not any(claim in self.used for claim in tx.claims)]
+        self._drop_orphans()
+
+    def _drop_orphans(self) -> None:
+        while orphans := [txid for txid, tx in self.pool.items() if self.orphaned(tx)]:
+            for txid in orphans:
+                self.drop(txid)
 
     def valid(self, tx: SimTx, clock: int) -> bool:
         """Whether a block with this clock may hold it now."""
@@ -332,9 +338,7 @@ class Ledger:
         for tx in gone:
             if tx.owner not in vanish:
                 self._return(tx)
-        while orphans := [txid for txid, tx in self.pool.items() if self.orphaned(tx)]:
-            for txid in orphans:
-                self.drop(txid)
+        self._drop_orphans()
         self.book.undone += len(gone)
         return len(gone)
 
