@@ -193,3 +193,15 @@ def test_american_puts_of_longstaff_and_schwartz(spot, vol, years, price):
     )
     # their own simulation is off by up to 0.02; a rule that can be followed is never above the best one
     assert price - 0.015 - 3 * found.error < found.price < price + 0.002 + 3 * found.error
+
+
+# Levy, "Pricing European average rate currency options", Journal of International Money and Finance 11, 1992, as
+# tabulated by Haug, The Complete Guide to Option Pricing Formulas, for his approximation: call, S 100, r 0.1,
+# b 0.05, T 0.75, vol 0.15
+LEVY = [(95, 7.0544), (100, 3.7845), (105, 1.6729)]
+
+
+@pytest.mark.parametrize(("strike", "price"), LEVY)
+def test_levy_average_rate_calls(strike, price):
+    found = asian("call", 100, strike, 0.75, 0.15, 0.1, 0.05, method="levy")
+    assert found == pytest.approx(price, abs=5e-5)
