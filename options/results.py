@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -46,6 +46,3 @@ class CallPutGreeks(NamedTuple, Generic[T]):
     vanna: T
     volga: T
     charm: T
-
-
-AnyResult = Any

@@ -260,16 +260,6 @@ class BadConsent(StrikelockError):
     template = "the release signature for path {path} of leg {leg} is not good for what stands there now"
 
 
-@dataclass(eq=False)
-class RefusedByPeer(StrikelockError):
-    """The counterparty refused, for a reason it gave. code: the name of its error."""
-
-    peer: str
-    code: str
-    reason: str
-    template = "{peer} refused ({code}): {reason}"
-
-
 # --- backups ---------------------------------------------------------------------------------------------
 
 

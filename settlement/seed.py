@@ -37,7 +37,6 @@ from settlement.errors import (
     WrongPassphrase,
 )
 
-SEED_BYTES = 64  # BIP39
 SECRET_BYTES = 32  # a preimage on every chain
 STRENGTH = 256  # bits of entropy: 24 words
 SCRYPT_N = 2**15  # 32 MiB and a tenth of a second: what a passphrase guess costs

@@ -13,7 +13,6 @@ from chains.errors import BadKey
 from chains.legs import NATIVE
 
 WORD = 32
-ZERO_ADDRESS = "0x" + "00" * 20
 KEPT = 4096  # addresses remembered with their checksums, each of which is a hash
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 

@@ -89,16 +89,6 @@ class Book:
             query = query.where(proposals.c.peer == peer)
         return await self._read(lambda connection: int(connection.execute(query).scalar_one()))
 
-    async def of_deal(self, deal: str) -> Proposal | None:
-        """The proposal that led to a deal."""
-        query = select(proposals).where(proposals.c.deal == deal)
-
-        def work(connection: Connection) -> Proposal | None:
-            row = connection.execute(query).mappings().first()
-            return None if row is None else _proposal(row)
-
-        return await self._read(work)
-
     async def add(self, proposal: Proposal, parties: Iterable[Contribution] = ()) -> Proposal:
         """Store a new proposal, and the hashes and nonces of `parties` as used by it.
 

@@ -224,10 +224,6 @@ def set_outcome(connection: Connection, deal: str, outcome: str, at: int) -> Non
     _change(connection, deal, outcome=outcome, closed_at=at)
 
 
-def set_peer(connection: Connection, deal: str, url: str) -> None:
-    _change(connection, deal, peer=url)
-
-
 def limit_open_deals(connection: Connection) -> int:
     """Mark every open deal as restored; how many were not so before."""
     query = update(deals).where(deals.c.outcome.is_(None), deals.c.limited.is_(False))

@@ -213,10 +213,6 @@ class Store:
         """Store that a deal is over."""
         await self._write(lambda connection: journal.set_outcome(connection, deal, outcome, at))
 
-    async def readdress(self, deal: str, url: str) -> None:
-        """Store where the counterparty of a deal is reached from now on."""
-        await self._write(lambda connection: journal.set_peer(connection, deal, url))
-
     # transactions
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
