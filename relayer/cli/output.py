@@ -24,6 +24,10 @@ Config = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="STRIKELOCK_CONFIG", help="The configuration file.", show_default=True),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Wins over file and environment: peer.listen=127.0.0.1:9956."),
+]
 DEFAULT_CONFIG = Path("strikelock.toml")
 
 
