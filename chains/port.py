@@ -289,8 +289,8 @@ class Chain(Protocol):
     async def unwatch(self, leg: Leg) -> None: ...
 
     async def look(self) -> Snapshot:
-        """Follow the node to its best block and say what stands. Raises ChainUnavailable, StaleTip,
-        WrongNetwork."""
+        """Follow the node to its best block and say what stands. Raises ChainUnavailable (also while the chain
+        is not open: nothing is seen of a node that was not probed), StaleTip, WrongNetwork."""
         ...
 
     async def wait(self, seen: str, timeout: float) -> None:
