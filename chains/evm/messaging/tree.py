@@ -47,8 +47,8 @@ class Tree:
         """The next leaf."""
         self.tail.append(leaf)
         if len(self.tail) == CHUNK:
-            self.append_chunk(_fold(self.tail)[-1][0])
-            self.tail = []
+            whole, self.tail = self.tail, []
+            self.append_chunk(chunk_root(whole))
 
     def append_chunk(self, root: bytes) -> None:
         """CHUNK leaves at once, by the node above them: for a tree that is built again from stored nodes. Only
@@ -76,8 +76,8 @@ class Tree:
         return self._node(DEPTH, 0, self.count if count is None else count, leaves or {})
 
     def prove(self, first: int, end: int, count: int, leaves: Mapping[int, Sequence[bytes]]) -> tuple[bytes, ...]:
-        """The proof of the leaves from `first` to `end` (exclusive) against the root at `count`, as the inbox takes
-        it: at each height the node left of the range, then the one right of it, where they are needed and do
+        """The proof of the leaves from `first` to `end` (exclusive) against the root at `count`, as the inbox
+        takes it: at each height the node left of the range, then the one right of it, where they are needed and do
         not stand above empty leaves alone. leaves: by number of the chunk, those that `chunks` names, except of
         the last one, which the tree has."""
         if not 0 <= first < end <= count <= self.count:
