@@ -94,6 +94,30 @@ async def deploy_inbox(
         return await deployer.create(load("Inbox").bytecode + arguments)
 
 
+async def deploy_herald(url: str, secret: bytes, factory: str, outbox: str) -> Deployed:
+    """Deploy a herald, which spends legs and sends messages of it. Raises as `deploy_factory` does."""
+    return await _with_addresses(url, secret, "Herald", factory, outbox)
+
+
+async def deploy_bulletin(url: str, secret: bytes, inbox: str, source: int, herald: str) -> Deployed:
+    """Deploy a bulletin, which believes one herald on chain `source`. Raises as `deploy_factory` does."""
+    from eth_abi.abi import encode
+
+    arguments = encode(["address", "uint64", "address"], [inbox, source, herald])
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load("Bulletin").bytecode + arguments)
+
+
+async def deploy_test_recipient(url: str, secret: bytes, inbox: str) -> Deployed:
+    """Deploy a recipient that does nothing; for local nodes. Raises as `deploy_factory` does."""
+    return await _with_addresses(url, secret, "TestRecipient", inbox)
+
+
+async def _with_addresses(url: str, secret: bytes, contract: str, *arguments: str) -> Deployed:
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load(contract).bytecode + b"".join(word(address_bytes(a)) for a in arguments))
+
+
 async def mint(url: str, secret: bytes, token: str, to: str, amount: int) -> str:
     """Mint units of a test token to an account; returns the transaction id."""
     data = keccak256(b"mint(address,uint256)")[:4] + word(address_bytes(to)) + word(amount)
