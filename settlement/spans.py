@@ -1,6 +1,6 @@
 """Sets of numbers as spans: which blocks were searched, which messages are done.
 
-Progress is such a set, never a last number: what failed in the middle stays a gap, and is found by asking for gaps.
+Progress is such a set, never a last number: what failed in the middle stays a gap, and is found by asking.
 """
 
 from __future__ import annotations

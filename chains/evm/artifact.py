@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from chains.evm.codec import keccak256, raw_bytes, selector, word, words
+
+CONTRACTS = ("Vaults", "Outbox", "Inbox", "Quorum", "Herald", "Bulletin")  # whose errors we put into words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Artifact:
 
 @cache
 def load(name: str) -> Artifact:
-    """The committed artifact "Vaults" or "TestToken"."""
+    """The committed artifact of a contract, such as "Vaults"."""
     data = json.loads((files("chains.evm") / "artifacts" / f"{name}.json").read_text("utf-8"))
     return Artifact(
         contract=data["contract"],
@@ -58,8 +61,8 @@ def factory_code_hash(chain_id: int) -> str:
 
 
 def revert_reason(data: bytes | str) -> str | None:
-    """A revert of the factory in words, e.g. "TooEarly(notBefore=1900000000, time=1800000000)"; None if it is
-    none of its errors."""
+    """A revert of one of our contracts in words, e.g. "TooEarly(notBefore=1900000000, time=1800000000)"; None
+    if it is none of their errors."""
     raw = raw_bytes(data)
     error = _errors().get(raw[:4])
     if error is None:
@@ -75,12 +78,17 @@ def revert_reason(data: bytes | str) -> str | None:
 def _errors() -> dict[bytes, tuple[str, tuple[tuple[str, str], ...]]]:
     """Selector -> name and inputs. All inputs of our errors are one word each."""
     found = {}
-    for entry in load("Vaults").abi:
+    for entry in chain.from_iterable(load(name).abi for name in CONTRACTS):
         if entry["type"] == "error":
             inputs = tuple((item["name"], item["type"]) for item in entry["inputs"])
             kinds = ",".join(kind for _, kind in inputs)
             found[selector(f"{entry['name']}({kinds})")] = (entry["name"], inputs)
     return found
+
+
+def error_name(data: bytes) -> str:
+    """The name of one of our contracts' errors, or nothing."""
+    return _errors().get(data[:4], ("", ()))[0]
 
 
 def _shown(kind: str, value: bytes) -> str:

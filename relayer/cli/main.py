@@ -17,9 +17,11 @@ from relayer.cli import (
     nodes,
     option,
     recover,
+    relay,
     run,
     sim,
     tower,
+    validator,
 )
 
 app = typer.Typer(
@@ -34,6 +36,9 @@ app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deal
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
 app.add_typer(tower.app, name="tower", help=tower.HELP)
+app.add_typer(relay.app, name="relayer", help=relay.HELP)
+app.add_typer(relay.query, name="query", help=relay.QUERY_HELP)
+app.add_typer(validator.app, name="validator", help=validator.HELP)
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")

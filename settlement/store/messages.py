@@ -150,6 +150,17 @@ class MessageBook:
 
         await self._write(work)
 
+    async def forget(self, lane: bytes, first: int, name: str, spans: Spans) -> None:
+        """Messages from `first` on were not there after all; they are looked for again."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(messages).where(messages.c.lane == lane, messages.c.index >= first))
+            connection.execute(delete(chunks).where(chunks.c.lane == lane, chunks.c.number >= first // CHUNK))
+            connection.execute(delete(checkpoints).where(checkpoints.c.lane == lane, checkpoints.c.count > first))
+            _put_spans(connection, name, spans)
+
+        await self._write(work)
+
     async def count(self, lane: bytes) -> int:
         """How many messages of a lane are stored; they are those with the indexes below it."""
         query = select(func.max(messages.c.index)).where(messages.c.lane == lane)
@@ -161,6 +172,17 @@ class MessageBook:
         query = (
             select(messages)
             .where(messages.c.lane == lane.id, messages.c.index >= first, messages.c.index < end)
+            .order_by(messages.c.index)
+        )
+        return await self._read(
+            lambda connection: tuple(_message(row, lane) for row in connection.execute(query).mappings())
+        )
+
+    async def sent_by(self, lane: Lane, sender: str, first: int) -> tuple[Message, ...]:
+        """Messages of one sender from `first` on."""
+        query = (
+            select(messages)
+            .where(messages.c.lane == lane.id, messages.c.sender == sender, messages.c.index >= first)
             .order_by(messages.c.index)
         )
         return await self._read(

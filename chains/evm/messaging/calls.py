@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chains.errors import StrikelockError
 from chains.evm.codec import address_bytes, array, checksum_address, keccak256, raw_bytes, selector, word, words
 from chains.evm.messaging.errors import BadEvent
 from chains.evm.messaging.message import Lane, Message, pack
@@ -183,6 +184,19 @@ def read_delivered(log: Mapping[str, Any]) -> Delivery:
             raise BadEvent(f"its topic is 0x{topics[0].hex()}")
         return Delivery(topics[1], topics[2], int.from_bytes(index, "big"), any(success))
     except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise BadEvent(repr(error)) from error
+
+
+def read_rotated(log: Mapping[str, Any]) -> SignerSet:
+    """The set that a `Rotated` log installed. Raises BadEvent."""
+    try:
+        topics, data = log["topics"], raw_bytes(log["data"])
+        start = int.from_bytes(data[:32], "big")
+        length = int.from_bytes(data[start : start + 32], "big")
+        packed = data[start + 32 : start + 32 + length]
+        members = tuple(checksum_address(packed[i : i + 20]) for i in range(0, length, 20))
+        return SignerSet(int(str(topics[1]), 16), members)
+    except (KeyError, IndexError, TypeError, ValueError, StrikelockError) as error:
         raise BadEvent(repr(error)) from error
 
 
