@@ -1,6 +1,6 @@
 """strikelock validator start: signers of every lane, served over HTTP.
 
-What it answers is public: signatures over roots that anybody can check. Asking for one costs at most one signature.
+What it answers is public: signatures over roots that anybody can check. An answer costs one signature at most.
 """
 
 from __future__ import annotations
@@ -150,12 +150,12 @@ async def _refuse_restored(store: Store) -> None:
     if (await store.messages.spans(RESTORED)).size:
         raise SafetyHalt(
             "the database was restored from a backup, or lost the file beside it, and does not know what was"
-            " signed since: give each lane a floor above all that this key ever signed, `strikelock validator floor`"
+            " signed since: give each lane a floor above all this key ever signed, `strikelock validator floor`"
         )
 
 
 async def set_floor(store: Store, settings: Settings, floors: Mapping[str, int]) -> None:
-    """Sign nothing at or below a count, for each lane. Raises BadLane unless all of the configuration are there."""
+    """Sign nothing at or below a count, for each lane. Raises BadLane unless every lane has one."""
     missing = settings.lanes.keys() - floors.keys()
     if missing:
         raise BadLane(", ".join(sorted(missing)), "a restored validator needs a floor for every lane")
