@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,11 +35,13 @@ class Outbox:
         self.client = client
         self.lane = lane
         self.depth = depth
+        self.head = ""  # hash of the best block at the last look
         self._log_range = log_range
 
     async def final(self) -> Block:
         """The newest final block. Raises ChainUnavailable."""
         tip = await self._header("latest")
+        self.head = tip.hash
         return await self.block(max(0, tip.height - self.depth + 1))
 
     async def block(self, height: int) -> Block:
@@ -63,10 +65,37 @@ class Outbox:
             raise BadLane(self.lane.id.hex(), f"there is no outbox at {self.lane.outbox}")
         return calls.read_checkpoint(answer)
 
+    async def count_at(self, height: int) -> int | None:
+        """How many messages the lane had at a height; None where the node has no state of it any more."""
+        request = {"to": self.lane.outbox, "data": "0x" + calls.checkpoint_call(self.lane.id).hex()}
+        try:
+            answer = str(await self.client.call("eth_call", request, hex(height)))
+        except RpcError:
+            return None
+        return calls.read_checkpoint(answer)[0] if len(answer) == 2 + 128 else 0
+
+    async def sent_in(self, height: int) -> AsyncIterator[list[tuple[int, Message]]]:
+        """The messages of one block, transaction by transaction: a block may hold more than one answer should."""
+        block = await self.client.call("eth_getBlockByNumber", hex(height), False)
+        for txid in (block or {}).get("transactions", ()):
+            receipt = await self.client.call("eth_getTransactionReceipt", txid)
+            logs = [log for log in (receipt or {}).get("logs", ()) if self._ours(log)]
+            if logs:
+                yield self._read(logs)
+
+    def _ours(self, log: Mapping[str, Any]) -> bool:
+        topics = log.get("topics", [])
+        ours = [calls.SENT, "0x" + self.lane.id.hex()]
+        return str(log.get("address", "")).lower() == self.lane.outbox.lower() and topics[:2] == ours
+
     async def sent(self, low: int, high: int) -> list[tuple[int, Message]]:
         """Messages in the blocks from `low` to `high`, with their heights, in order. Raises ChainUnavailable."""
         query = {"address": self.lane.outbox, "topics": [calls.SENT, "0x" + self.lane.id.hex()]}
-        logs = await self.client.call("eth_getLogs", {**query, "fromBlock": hex(low), "toBlock": hex(high)})
+        return self._read(
+            await self.client.call("eth_getLogs", {**query, "fromBlock": hex(low), "toBlock": hex(high)})
+        )
+
+    def _read(self, logs: Any) -> list[tuple[int, Message]]:
         try:
             found = [(int(log["blockNumber"], 16), calls.read_sent(log, self.lane.source)) for log in logs]
         except (BadEvent, KeyError, TypeError, ValueError) as error:

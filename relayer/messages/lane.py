@@ -88,7 +88,8 @@ class LaneRunner:
         self._signers: SignerSet | None = None
         self._used: dict[str, int] = {}  # gas that a recipient used for a message, at most, of late
         self._recipients: dict[int, frozenset[str]] = {}  # of deliveries of this process, by number
-        self._settled_at = ""  # the final block as of which that was looked at
+        self._brought: dict[bytes, bool] = {}  # the root that we brought last: whether the inbox accepted it
+        self._settled_at = ("", 0)  # the final block, and how many were delivered, when that was looked at
         self._settling = f"settled:{name}"
 
     async def open(self) -> None:
@@ -107,6 +108,16 @@ class LaneRunner:
     async def close(self) -> None:
         await self._signatures.close()
 
+    @property
+    def head(self) -> str:
+        """The hash of the source's best block at the last look."""
+        return self._outbox.head
+
+    @property
+    def stored(self) -> int:
+        """How many messages are stored."""
+        return self._log.tree.count
+
     # --- one step
 
     async def step(self) -> bool:
@@ -115,9 +126,6 @@ class LaneRunner:
         note = (await self._book.notes())[self.lane.id]
         if note.halted or note.paused:
             self.state.trouble = f"halted: {note.halted}" if note.halted else "paused"
-            return False
-        if await self._inbox.paused():
-            self.state.trouble = "the guardian paused it"
             return False
         self.state.trouble = None
         await self._attest()
@@ -165,7 +173,7 @@ class LaneRunner:
     async def _settle(self) -> None:
         """Read off the inbox's final bits what is delivered for good."""
         block = await self._final_there()
-        if block is None or block.hash == self._settled_at:
+        if block is None or (block.hash, self.state.seen.size) == self._settled_at:
             return
         waiting = [span for span in self.state.seen if not self._all_settled(span)]
         groups = sorted({n for low, high in waiting for n in range(low // GROUP, (high - 1) // GROUP + 1)})
@@ -173,7 +181,7 @@ class LaneRunner:
         for group, bits in (await self._inbox.delivered(groups[:GROUPS], block)).items():
             _add_bits(found, group, bits)
         if len(groups) <= GROUPS:
-            self._settled_at = block.hash
+            self._settled_at = (block.hash, self.state.seen.size)
         before = self.state.settled.size
         for low, high in found:
             self.state.settled.add(low, high)
@@ -267,10 +275,19 @@ class LaneRunner:
     async def _call(self, proved: Proved, batch: Sequence[Message]) -> bytes:
         first, end = batch[0].index, batch[-1].index + 1
         proof = await self._log.prove(self.lane.id, first, end, proved.count)
-        known = await self._inbox.accepted(proved.root) == proved.count
+        known = await self._is_accepted(proved)
         signers = None if known else await self._set_in_force()
         checkpoint = Checkpoint(proved.set, self.lane, proved.count, proved.root)
         return calls.deliver(checkpoint, signers, b"" if known else proved.signatures, batch, proof)
+
+    async def _is_accepted(self, proved: Proved) -> bool:
+        """Whether the inbox knows a checkpoint. It is asked only where we brought it: an answer costs a call, and
+        signatures that are not needed cost ten thousand gas, once."""
+        if proved.root not in self._brought:
+            self._brought = {proved.root: False}
+        elif not self._brought[proved.root]:
+            self._brought[proved.root] = await self._inbox.accepted(proved.root) == proved.count
+        return self._brought[proved.root]
 
     async def _batch(self, found: Sequence[Message]) -> tuple[list[Message], int]:
         """Messages from the first on that fit into one delivery and that the governor lets out, and their gas."""

@@ -7,7 +7,7 @@ doubled or made up make another tree. Then what no quorum has proved yet is forg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 
@@ -19,6 +19,8 @@ from settlement.spans import Spans
 from settlement.store.messages import MessageBook
 
 log = structlog.get_logger(__name__)
+
+MANY: Final = 2000  # messages that are read at once
 
 
 class LaneLog:
@@ -45,9 +47,24 @@ class LaneLog:
         """Store what came up to a final block; the new messages. Raises LogsContradict, ChainUnavailable."""
         fresh: list[Message] = []
         for low, high in outbox.ranges(list(self._spans.gaps(self._since, final.height + 1))):
-            fresh += await self._store(await outbox.sent(low, high - 1), low, high)
+            fresh += await self._search(outbox, low, high)
         await self._compare(outbox, *(await outbox.checkpoint(final)))
         return fresh
+
+    async def _search(self, outbox: Outbox, low: int, high: int) -> list[Message]:
+        """Store what blocks from `low` to before `high` hold, in pieces of bounded size; what is new."""
+        count = await outbox.count_at(high - 1)
+        new = 0 if count is None else count - self.tree.count
+        if new > MANY and high - low > 1:
+            middle = (low + high) // 2
+            return [*await self._search(outbox, low, middle), *await self._search(outbox, middle, high)]
+        fresh: list[Message] = []
+        if new > MANY:
+            async for part in outbox.sent_in(low):
+                fresh += await self._store(part, low, low)
+            return [*fresh, *await self._store([], low, high)]
+        found = [] if count is not None and new <= 0 else await outbox.sent(low, high - 1)
+        return await self._store(found, low, high)
 
     async def _store(self, found: list[tuple[int, Message]], low: int, high: int) -> list[Message]:
         """Append what is new of a range of blocks, and note that it was searched."""

@@ -14,6 +14,7 @@ import structlog
 from chains.errors import ChainError, StrikelockError
 from chains.evm import vaults
 from chains.evm.adapter import EvmChain
+from chains.evm.client import Client
 from chains.evm.messaging.message import Lane
 from chains.registry import make_chain
 from htlc.protocols import protocol
@@ -102,6 +103,10 @@ class Relayer:
             raise NoSuchLane(name)
         return self.runners[name]
 
+    def clients(self) -> tuple[Client, ...]:
+        """The connections to nodes."""
+        return tuple(chain.client for chain in self._parts.chains.values())
+
     # --- running
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -156,8 +161,7 @@ class Relayer:
 
     async def _idle(self, runner: LaneRunner, stop: asyncio.Event) -> None:
         source = self._parts.chains[runner.source]
-        tip = source.tip
-        waiting = asyncio.ensure_future(source.wait(tip.hash if tip else "", IDLE_SECONDS))
+        waiting = asyncio.ensure_future(source.wait(runner.head, IDLE_SECONDS))
         stopped = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait((waiting, stopped), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)

@@ -26,6 +26,7 @@ PASSPHRASE = "a world of play money"
 GRACE = 3600
 GAS = 100_000
 MOST_GAS = 16_000_000  # of one transaction: nodes since osaka refuse more than 2^24 (EIP-7825)
+BURST = 350  # messages that one transaction can send
 ETHER = 10**18
 DEPTH = 3
 NAME = "there"
@@ -141,6 +142,17 @@ class LaneWorld:
         request = {"from": sender, "to": self.outbox, "data": "0x" + data.hex(), "gas": hex(300_000)}
         for _ in range(count):
             await self.here.rpc("eth_sendTransaction", request)
+
+    async def flood(self, count: int, gas: int = GAS) -> None:
+        """Send many messages, many a transaction."""
+        sender = (await deploy.deploy_test_sender(self.here.url, key(self.here))).address
+        account = next(iter(self.here.accounts))
+        while count:
+            part = min(count, BURST)
+            data = calls.burst(self.lane, self.recipient, gas, part)
+            request = {"from": account, "to": sender, "data": "0x" + data.hex(), "gas": hex(MOST_GAS)}
+            await self.here.rpc("eth_sendTransaction", request)
+            count -= part
 
     async def view(self, data: bytes) -> str:
         """What the inbox answers."""

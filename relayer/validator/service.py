@@ -119,9 +119,11 @@ class Validator:
             return _refusal(404, "there is no such lane here")
         try:
             claim = await signer.vote(int(request.match_info["set"]), int(request.match_info["count"]))
-        except (NotYet, AlreadyVoted) as error:
+        except AlreadyVoted as error:
             return _refusal(409, str(error))
-        except StoreError as error:
+        except (ChainError, LaneError) as error:
+            return _refusal(409 if isinstance(error, NotYet) else 503, str(error))
+        except (StoreError, SafetyHalt) as error:
             return _refusal(503, str(error))
         return web.json_response(claim.to_json())
 

@@ -6,6 +6,8 @@ a backup does not know what it signed, so it signs nothing at or below a floor t
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,7 @@ from settlement.store.messages import MessageBook, Vote
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS: Final = 0.05  # between two looks at the chain that a question may cause
 FLOOR: Final = "floor:"  # and the lane's name: spans of counts that are never signed
 
 
@@ -55,6 +58,8 @@ class LaneSigner:
         self._folder = folder
         self._log = LaneLog(name, book, since)
         self._at: Agreed | None = None
+        self._turn = asyncio.Lock()  # one step or signature at a time
+        self._stepped = 0.0  # monotonic seconds
 
     async def open(self) -> None:
         """Take up what is stored. Raises SafetyHalt where this lane was halted."""
@@ -67,6 +72,11 @@ class LaneSigner:
     async def step(self) -> None:
         """Follow the chain, and sign what is new in final blocks. Raises SafetyHalt where a block that we signed
         for is gone, NoAgreement, LogsContradict, ChainUnavailable."""
+        async with self._turn:
+            self._stepped = time.monotonic()
+            await self._step()
+
+    async def _step(self) -> None:
         agreed = await self._endpoints.agree()
         await self._check_past(agreed)
         await self._follow(agreed)
@@ -79,15 +89,18 @@ class LaneSigner:
             await self._sign(agreed, agreed.count)
 
     async def vote(self, number: int, count: int) -> Claim:
-        """Our signature for a count, made now if it can be. Raises NotYet, AlreadyVoted, NotInSet."""
+        """Our signature for a count, made now if it can be. Raises NotYet, AlreadyVoted; see also `step`."""
         if number != self.number:
             raise NotYet(self.name, count, 0)
         known = await self._book.voted(self.lane.id, count)
         if known is not None:
             return _claim(known)
+        if count > self.seen and time.monotonic() > self._stepped + LOOK_SECONDS:
+            await self.step()  # whoever asks may have seen a block before us
         if self._at is None or not 0 < count <= self._at.count:
             raise NotYet(self.name, count, self.seen)
-        return await self._sign(self._at, count)
+        async with self._turn:
+            return await self._sign(self._at, count)
 
     # --- inside
 

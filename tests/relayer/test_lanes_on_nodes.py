@@ -1,4 +1,4 @@
-"""Validators and a relayer in one process, on two nodes: a message crosses, and what fails or lies stops nobody."""
+"""Validators and a relayer in one process, on two nodes: a message crosses, and no liar can stop it."""
 
 from __future__ import annotations
 

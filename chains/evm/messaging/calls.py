@@ -32,6 +32,13 @@ def send(destination: int, inbox: str, recipient: str, gas: int, payload: bytes)
     return _SEND + _encode([*fixed], [_bytes(payload)])
 
 
+def burst(lane: Lane, recipient: str, gas: int, count: int) -> bytes:
+    """`TestSender.burst`: many messages on a lane."""
+    words_ = (address_bytes(lane.outbox), lane.destination, address_bytes(lane.inbox), address_bytes(recipient))
+    signature = "burst(address,uint64,address,address,uint32,uint256)"
+    return selector(signature) + b"".join(word(one) for one in (*words_, gas, count))
+
+
 def deliver(
     checkpoint: Checkpoint,
     signers: SignerSet | None,
