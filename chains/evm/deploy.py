@@ -62,8 +62,14 @@ async def deploy_token(url: str, secret: bytes, name: str, symbol: str, decimals
     from eth_abi.abi import encode
 
     arguments = encode(["string", "string", "uint8"], [name, symbol, decimals])
+    return await deploy_contract(url, secret, load("TestToken").bytecode + arguments)
+
+
+async def deploy_contract(url: str, secret: bytes, creation: bytes) -> Deployed:
+    """Deploy any contract from its creation code with the constructor's arguments. Raises as `deploy_factory`
+    does."""
     async with _Deployer(url, secret) as deployer:
-        return await deployer.create(load("TestToken").bytecode + arguments)
+        return await deployer.create(creation)
 
 
 async def mint(url: str, secret: bytes, token: str, to: str, amount: int) -> str:
