@@ -324,7 +324,7 @@ contract BitcoinLightClient is IBitcoinLightClient {
             end = _hash(cursor);
         }
         uint256 top = checkpoints[end].height;
-        if (count > top + 1) revert BadBatch(headers.length, top);
+        if (count > top + 1) revert NotOnBestChain(end); // before the first block, or no checkpoint
         height = uint32(top + 1 - count);
         depth = uint32(confirmations(end, height));
         if (depth == 0) revert NotOnBestChain(end);
