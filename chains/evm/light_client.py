@@ -150,7 +150,7 @@ class LightClient:
 
     async def checkpoint(self, block: bytes) -> Checkpoint | None:
         """A stored header, or None."""
-        _, height, work, _, _ = words(await self._ask(selector("checkpoint(bytes32)") + block))
+        height, work = words(await self._ask(selector("checkpoint(bytes32)") + block))[1:3]
         if not any(work):
             return None
         return Checkpoint(block, int.from_bytes(height, "big"), int.from_bytes(work, "big"))
@@ -158,6 +158,10 @@ class LightClient:
     async def latest(self, count: int) -> list[bytes]:
         """Hashes of the best chain's last checkpoints, latest first."""
         return words(await self._ask(selector("latest(uint256)") + word(count)))[2:]
+
+    async def insecure(self) -> bool:
+        """Blocks of its network can be made at will: what it proves is no evidence of anything."""
+        return any(await self._ask(selector("insecure()")))
 
     async def prove(self, calldata: bytes) -> Place:
         """The answer of one of the proofs' views."""

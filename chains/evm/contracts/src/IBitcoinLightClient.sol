@@ -6,9 +6,9 @@ pragma solidity 0.8.37;
 /// are. Whoever has a transaction, its Merkle path and a few headers proves that it is so many blocks deep. There is no
 /// owner: who deploys it chooses the anchor, and can change nothing afterwards.
 ///
-/// Stored is one checkpoint a batch, not one a header: the batch's last header, in two slots. A header between two
-/// checkpoints is shown again by who needs it, linked by hash to a checkpoint after it. That makes a header in a batch of
-/// fifty cost a tenth of one that is stored.
+/// Stored is one checkpoint a batch, not one a header: the batch's last header. A header between two checkpoints is shown
+/// again by who needs it, linked by hash to a checkpoint after it. That makes a header in a batch of fifty cost a tenth
+/// of one that is stored.
 ///
 /// Hashes are in the order in which they are hashed (a txid on an explorer's page is the reverse). Headers are 80 bytes
 /// each; transactions are without witnesses, in the form that is hashed to the txid.
@@ -40,14 +40,19 @@ interface IBitcoinLightClient {
         uint32 epochBits;
     }
 
-    /// @notice The end of a batch. Two slots.
+    /// @notice The end of a batch. Two slots, three where its ordinal is even.
     /// @param previous the checkpoint before it, zero at the anchor
+    /// @param ordinal checkpoints before it on its chain
+    /// @param jump the checkpoint whose ordinal is this one's without its lowest bit, where that is not `previous`: so that
+    /// any checkpoint of a year ago is some dozens of steps away
     struct Checkpoint {
         bytes32 previous;
         uint32 height;
         uint128 work;
         uint32 epochTime;
         uint32 epochBits;
+        uint32 ordinal;
+        bytes32 jump;
     }
 
     /// @notice That a transaction is in a block, and where that block stands.

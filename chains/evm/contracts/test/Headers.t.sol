@@ -93,6 +93,34 @@ contract HeadersTest is BitcoinKit {
         require(latest[0] == second && latest[1] == first && latest[2] == hashOf(chain[10]), "order");
     }
 
+    /// forge-config: ci.fuzz.runs = 500
+    /// @dev Two chains of checkpoints that part somewhere, and every one of both is found or not found as it should be.
+    function testFuzz_any_checkpoint_is_found_from_the_tip(uint256 seed) external {
+        uint256 count = 40 + seed % 30;
+        uint256 fork = 1 + (seed >> 8) % (count - 1);
+        bytes32[] memory ends = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            growMany(1);
+            ends[i] = submit(chain.length - 1);
+            eq(client.checkpoint(ends[i]).ordinal, i + 1, "ordinal");
+            for (uint256 j = i / 2; j <= i; ++j) {
+                eq(client.confirmations(ends[j], HEIGHT + 1 + j), i - j + 1, "on the chain");
+            }
+        }
+        uint256 lost = count - fork;
+        replace(lost);
+        growMany(1);
+        uint256 from = chain.length - lost - 1;
+        bytes memory before = join(from - 11, from);
+        for (; from < chain.length; ++from) {
+            client.submit(11, bytes.concat(before, chain[from]));
+            before = bytes.concat(slice(before, 80, 800), chain[from]);
+        }
+        for (uint256 j = 0; j < count; ++j) {
+            eq(client.confirmations(ends[j], HEIGHT + 1 + j), j < fork ? count - j + 1 : 0, "after the fork");
+        }
+    }
+
     // --- work
 
     function test_a_branch_with_less_or_equal_work_is_kept_but_not_best() external {
