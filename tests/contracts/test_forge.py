@@ -18,11 +18,16 @@ LEAST = {
     "Batch": 10,
     "Consent": 9,
     "Fuzz": 4,
-    "Headers": 28,
     "Invariant": 1,
-    "Proofs": 19,
     "Spend": 21,
     "Token": 19,
+    "Messages": 23,
+    "MessagesFuzz": 2,
+    "MessagesInvariant": 1,
+    "Quorum": 14,
+    "Herald": 4,
+    "Headers": 29,
+    "Proofs": 19,
 }
 
 
