@@ -51,7 +51,7 @@ async def two_nodes(factory: BitcoindFactory) -> tuple[Bitcoind, Bitcoind]:
     the same block, were it not for another address."""
     one, other = await factory(), await factory()
     await one.mine()
-    await other.wallet("getnewaddress")
+    await other.wallet("getnewaddress", "", "bech32")
     await other.mine()
     return one, other
 

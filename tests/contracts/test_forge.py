@@ -27,7 +27,7 @@ LEAST = {
     "Quorum": 14,
     "Herald": 4,
     "Headers": 29,
-    "Proofs": 19,
+    "Proofs": 20,
 }
 
 

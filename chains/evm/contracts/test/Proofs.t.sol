@@ -174,6 +174,10 @@ contract ProofsTest is BitcoinKit {
         proof.coinbase = slice(right, 0, 40);
         VM.expectRevert(IBitcoinLightClient.NotACoinbase.selector);
         client.proveTransaction(transactions[2], proof, 1);
+        proof.coinbase = bytes.concat(right);
+        proof.coinbase[38] = 0; // it spends an output of "transaction zero" other than the last
+        VM.expectRevert(IBitcoinLightClient.NotACoinbase.selector);
+        client.proveTransaction(transactions[2], proof, 1);
         proof.coinbase = abi.encodePacked(hashOf(transactions[0]), hashOf(transactions[1]));
         VM.expectRevert(IBitcoinLightClient.SixtyFourBytes.selector);
         client.proveTransaction(transactions[2], proof, 1);
@@ -279,6 +283,16 @@ contract ProofsTest is BitcoinKit {
         }
     }
 
+    function test_a_transaction_without_outputs_is_refused() external {
+        bytes memory raw =
+            abi.encodePacked(le(2), hex"01", bytes32(uint256(9)), le(0), hex"0151", le(0), hex"00", le(0));
+        bytes memory why = abi.encodeWithSelector(IBitcoinLightClient.BadTransaction.selector, 48);
+        VM.expectRevert(why);
+        this.spending(raw, 9);
+        VM.expectRevert(abi.encodeWithSelector(IBitcoinLightClient.NoSuchOutput.selector, 0, 0));
+        this.output(raw, 0, "");
+    }
+
     /// @dev The form with witnesses is not what is hashed; read as the other form, its inputs would be shifted.
     function test_the_form_with_witnesses_is_refused() external {
         bytes memory plain = paying(1, script(PROGRAM));
@@ -290,7 +304,7 @@ contract ProofsTest is BitcoinKit {
 
     // --- the registry
 
-    function test_a_registry_counts_confirmations() external {
+    function test_a_registry_counts_confirmations_and_hears_of_spends() external {
         VM.expectRevert(ICollateralRegistry.ZeroDepth.selector);
         this.registry(0);
         ICollateralRegistry book = this.registry(2);
@@ -309,7 +323,20 @@ contract ProofsTest is BitcoinKit {
         book.stands(txid, 0);
         VM.expectRevert(abi.encodeWithSelector(ICollateralRegistry.NotRegistered.selector, txid, 0));
         book.registerSpend(txid, 0, transactions[3], proof);
+        // a spend, by the registry's own transaction of the next block
+        transactions[1] = spendingAt(txid, 1);
+        mineBlock();
+        IBitcoinLightClient.Inclusion memory spend = proofOf(1);
+        spend.headers = chain[13];
+        book.registerSpend(txid, 1, transactions[1], spend);
+        (uint256 funding, uint256 spent) = book.confirmations(txid, 1);
+        eq(funding, 3, "funding");
+        eq(spent, 1, "spend");
+        require(!book.stands(txid, 1), "spent");
+        VM.expectRevert(abi.encodeWithSelector(ICollateralRegistry.AlreadyRegistered.selector, txid, 1));
+        book.registerSpend(txid, 1, transactions[1], spend);
         // by a later checkpoint the same is put on record anew, and nothing else changes
+        fill(4, 7);
         proof.headers = join(11, 13);
         book.register(PROGRAM, 1, transactions[2], 1, proof);
         ICollateralRegistry.Collateral memory found = book.collateral(txid, 1);
@@ -452,6 +479,12 @@ contract ProofsTest is BitcoinKit {
             abi.encodePacked(le(AMOUNT), le(0), uint8(to.length), to),
             abi.encodePacked(le(0), le(1), hex"00", le(0))
         );
+    }
+
+    /// @dev Of one input and one output.
+    function spendingAt(bytes32 txid, uint256 spent) private pure returns (bytes memory) {
+        bytes memory input = abi.encodePacked(hex"01", txid, le(spent), hex"00", le(1));
+        return bytes.concat(le(2), input, hex"01", le(7), le(0), hex"0151", le(0));
     }
 
     function random(uint256 seed, uint256 inputs, uint256 outputs) private pure returns (bytes memory raw) {
