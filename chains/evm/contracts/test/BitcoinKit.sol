@@ -50,8 +50,11 @@ abstract contract BitcoinKit {
         IBitcoinLightClient.Anchor memory start,
         bool permitInsecure
     ) internal returns (IBitcoinLightClient) {
-        bytes memory code = creation(network, start, permitInsecure);
-        address made = address(0);
+        return IBitcoinLightClient(created(creation(network, start, permitInsecure)));
+    }
+
+    /// @dev Deployed, or reverted with the constructor's error.
+    function created(bytes memory code) internal returns (address made) {
         assembly ("memory-safe") {
             made := create(0, add(code, 0x20), mload(code))
             if iszero(made) {
@@ -60,7 +63,6 @@ abstract contract BitcoinKit {
                 revert(free, returndatasize())
             }
         }
-        return IBitcoinLightClient(made);
     }
 
     function creation(

@@ -349,17 +349,7 @@ contract ProofsTest is BitcoinKit {
 
     function registry(uint256 depth) external returns (ICollateralRegistry) {
         bytes memory code = VM.getCode("CollateralRegistry.sol:CollateralRegistry");
-        code = abi.encodePacked(code, abi.encode(client, depth));
-        address made;
-        assembly ("memory-safe") {
-            made := create(0, add(code, 0x20), mload(code))
-            if iszero(made) {
-                let free := mload(0x40)
-                returndatacopy(free, 0, returndatasize())
-                revert(free, returndatasize())
-            }
-        }
-        return ICollateralRegistry(made);
+        return ICollateralRegistry(created(abi.encodePacked(code, abi.encode(client, depth))));
     }
 
     /// @dev What the client reads of this transaction, in a block of its own.
