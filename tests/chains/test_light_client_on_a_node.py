@@ -9,8 +9,9 @@ import pytest
 
 from chains.bitcoin.encoding import double_sha256
 from chains.bitcoin.feeding import NoCommonBlock, plan, prove_deep
-from chains.bitcoin.headers import RULES, Anchor
-from chains.bitcoin.proofs import NotProvable
+from chains.bitcoin.headers import MAINNET_LIMIT, RULES, Anchor, work_of
+from chains.bitcoin.proofs import NotProvable, prove
+from chains.bitcoin.transaction import parse
 from chains.errors import WouldFail
 from chains.evm.light_client import prove_output_calldata, prove_spend_calldata, prove_transaction_calldata
 from chains.testing.anvil import Anvil
@@ -21,6 +22,26 @@ from tests.chains.light_client_world import bridge, eth
 pytestmark = pytest.mark.node
 
 BitcoindFactory = Callable[..., Awaitable[Bitcoind]]
+
+# Bitcoin's block 170, in which Satoshi Nakamoto paid Hal Finney 10 bitcoin. Its hash and the transaction's say that
+# the bytes are the true ones.
+BLOCK_170 = bytes.fromhex(
+    "0100000055bd840a78798ad0da853f68974f3d183e2bd1db6a842c1feecf222a00000000ff104ccb05421ab93e63f8c3ce5c2c2e"
+    "9dbb37de2764b3a3175c8166562cac7d51b96a49ffff001d283e9e70"
+    "02"
+    "01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff0704ffff001d0102ffffffff"
+    "0100f2052a01000000434104d46c4968bde02899d2aa0963367c7a6ce34eec332b32e42e5f3407e052d64ac625da6f0718e7b302"
+    "140434bd725706957c092db53805b821a85b23a7ac61725bac00000000"
+    "0100000001c997a5e56e104102fa209c6a852dd90660a20b2d9c352423edce25857fcd3704000000004847304402204e45e16932"
+    "b8af514961a1d3a1a25fdf3f4f7732e9d624c6c61548ab5fb8cd410220181522ec8eca07de4860a4acdd12909d831cc56cbbac46"
+    "22082221a8768d1d0901ffffffff0200ca9a3b00000000434104ae1a62fe09c5f51b13905f07f06b99a2f7159b2225f374cd378d"
+    "71302fa28414e7aab37397f554a7df5f142c21c1b7303b8a0626f1baded5c72a704f7e6cd84cac00286bee000000004341041"
+    "1db93e1dcdb8a016b49840f8c53bc1eb68a382e97b1482ecad7b148a6909a5cb2e0eaddfb84ccf9744464f82e160bfa9b8b64f9d"
+    "4c03f999b8643f656b412a3ac00000000"
+)
+HASH_170 = "00000000d1145790a8694403d4063f323d499e655c83426834d4ce2f8dd4a2ee"
+TXID_170 = "f4184fc596403b9d638783cf57adfe4c75c605f6356fbc91338530e9831e9e16"
+GENESIS_TIME = 1231006505
 
 
 async def test_a_heavier_branch_that_another_node_has_wins(
@@ -127,3 +148,18 @@ async def test_an_easy_network_is_deployed_only_by_who_says_so(anvil: Anvil, bit
         client = await chain.light_client(RULES["regtest"], anchor)
         assert await client.insecure()
         assert (await client.tip()).hash == double_sha256(header)
+
+
+async def test_the_first_payment_of_bitcoin_is_proved(anvil: Anvil) -> None:
+    header = BLOCK_170[:80]
+    assert double_sha256(header)[::-1].hex() == HASH_170
+    anchor = Anchor(header, 170, 171 * work_of(MAINNET_LIMIT), GENESIS_TIME, MAINNET_LIMIT)
+    proof = prove(BLOCK_170, TXID_170)
+    to_hal = parse(proof.transaction).outputs[0]
+    assert to_hal.amount == 10 * COIN
+    async with eth(anvil) as chain:
+        client = await chain.light_client(RULES["mainnet"], anchor, permit=False)
+        assert not await client.insecure()
+        place = await client.prove(prove_output_calldata(proof, 0, to_hal.script, 10 * COIN, 1))
+        assert (place.txid[::-1].hex(), place.block[::-1].hex()) == (TXID_170, HASH_170)
+        assert (place.height, place.confirmations) == (170, 1)
