@@ -23,8 +23,8 @@ pytestmark = pytest.mark.node
 
 BitcoindFactory = Callable[..., Awaitable[Bitcoind]]
 
-# Bitcoin's block 170, in which Satoshi Nakamoto paid Hal Finney 10 bitcoin. Its hash and the transaction's say that
-# the bytes are the true ones.
+# Bitcoin's block 170, in which Satoshi Nakamoto paid Hal Finney 10 bitcoin. Its hash and the transaction's say
+# that the bytes are the true ones.
 BLOCK_170 = bytes.fromhex(
     "0100000055bd840a78798ad0da853f68974f3d183e2bd1db6a842c1feecf222a00000000ff104ccb05421ab93e63f8c3ce5c2c2e"
     "9dbb37de2764b3a3175c8166562cac7d51b96a49ffff001d283e9e70"
