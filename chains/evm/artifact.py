@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import chain
 from typing import Any
 
 from chains.evm.codec import keccak256, raw_bytes, selector, word, words
 
-CONTRACTS = ("Vaults", "Outbox", "Inbox", "Quorum", "Herald", "Bulletin")  # whose errors we put into words
+SPEAKING = (  # contracts whose errors are put into words
+    *("Vaults", "Outbox", "Inbox", "Quorum", "Herald", "Bulletin"),
+    *("BitcoinLightClient", "CollateralRegistry"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Artifact:
 
 @cache
 def load(name: str) -> Artifact:
-    """The committed artifact of a contract, such as "Vaults"."""
+    """The committed artifact of a contract, e.g. "Vaults"."""
     data = json.loads((files("chains.evm") / "artifacts" / f"{name}.json").read_text("utf-8"))
     return Artifact(
         contract=data["contract"],
@@ -61,8 +63,8 @@ def factory_code_hash(chain_id: int) -> str:
 
 
 def revert_reason(data: bytes | str) -> str | None:
-    """A revert of one of our contracts in words, e.g. "TooEarly(notBefore=1900000000, time=1800000000)"; None
-    if it is none of their errors."""
+    """A revert of a contract of ours in words, e.g. "TooEarly(notBefore=1900000000, time=1800000000)"; None if it
+    is none of their errors."""
     raw = raw_bytes(data)
     error = _errors().get(raw[:4])
     if error is None:
@@ -78,11 +80,10 @@ def revert_reason(data: bytes | str) -> str | None:
 def _errors() -> dict[bytes, tuple[str, tuple[tuple[str, str], ...]]]:
     """Selector -> name and inputs. All inputs of our errors are one word each."""
     found = {}
-    for entry in chain.from_iterable(load(name).abi for name in CONTRACTS):
-        if entry["type"] == "error":
-            inputs = tuple((item["name"], item["type"]) for item in entry["inputs"])
-            kinds = ",".join(kind for _, kind in inputs)
-            found[selector(f"{entry['name']}({kinds})")] = (entry["name"], inputs)
+    for entry in (entry for name in SPEAKING for entry in load(name).abi if entry["type"] == "error"):
+        inputs = tuple((item["name"], item["type"]) for item in entry["inputs"])
+        kinds = ",".join(kind for _, kind in inputs)
+        found[selector(f"{entry['name']}({kinds})")] = (entry["name"], inputs)
     return found
 
 

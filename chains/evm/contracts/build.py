@@ -28,6 +28,8 @@ CONTRACTS = (
     "Bulletin",
     "TestRecipient",
     "TestSender",
+    "BitcoinLightClient",
+    "CollateralRegistry",
 )
 SETTINGS: dict[str, Any] = {
     "evmVersion": "cancun",  # the oldest with EIP-1153 and EIP-6780, which the vaults stand on
