@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import coincurve
 import structlog
 
-from chains.errors import StrikelockError
+from chains.errors import ChainError, StrikelockError
 from chains.evm.messaging.message import Lane
 from chains.evm.messaging.quorum import Checkpoint, sign
 from chains.evm.messaging.tree import CHUNK
 from chains.evm.vaults import public_address
 from relayer.errors import LogsContradict, NotYet, SafetyHalt
-from relayer.messages.ends import Outbox
 from relayer.messages.log import LaneLog
 from relayer.messages.signatures import Claim, document, file_name
 from relayer.validator.agreement import Agreed, Endpoints
@@ -119,11 +117,11 @@ class LaneSigner:
         """Our own tree over the events, which must be the outbox's. Another endpoint is asked where one's events
         do not fit."""
         failure: StrikelockError | None = None
-        for outbox in _sources(agreed):
+        for outbox in agreed.by:
             try:
                 await self._log.advance(outbox, agreed.block)
-            except LogsContradict as error:
-                log.warning("events do not fit", lane=self.name, reason=error.reason)
+            except (LogsContradict, ChainError) as error:
+                log.warning("events do not fit", lane=self.name, reason=str(error))
                 failure = error
             else:
                 return
@@ -151,10 +149,6 @@ class LaneSigner:
         draft = path.with_suffix(".part")
         draft.write_bytes(document(claim))
         draft.replace(path)
-
-
-def _sources(agreed: Agreed) -> Sequence[Outbox]:
-    return agreed.by
 
 
 def _claim(vote: Vote) -> Claim:
