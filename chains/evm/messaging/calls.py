@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chains.errors import StrikelockError
-from chains.evm.codec import address_bytes, array, checksum_address, keccak256, raw_bytes, selector, word, words
+from chains.evm.codec import (
+    address_bytes,
+    array,
+    asset_bytes,
+    checksum_address,
+    keccak256,
+    raw_bytes,
+    selector,
+    word,
+    words,
+)
 from chains.evm.messaging.errors import BadEvent
 from chains.evm.messaging.message import Lane, Message, pack
 from chains.evm.messaging.quorum import Checkpoint, SignerSet
+from chains.evm.vaults import VaultSpend, path_word, witness
 
 SENT: Final = "0x" + keccak256(b"Sent(bytes32,bytes32,uint32,uint64,address,address,address,uint32,bytes)").hex()
 DELIVERED: Final = "0x" + keccak256(b"Delivered(bytes32,bytes32,uint32,bool)").hex()
@@ -20,6 +31,7 @@ ROTATED: Final = "0x" + keccak256(b"Rotated(uint32,bytes,uint64)").hex()
 _CHECKPOINT: Final = "(uint32,bytes32,uint32,bytes32)"
 _DELIVER: Final = selector(f"deliver({_CHECKPOINT},(bytes,bytes),uint32,bytes,bytes32[])")
 _SEND: Final = selector("send(uint64,address,address,uint32,bytes)")
+_HERALD: Final = selector("spend(address,uint256,bytes32[],uint64,address,address,uint32)")
 _RETRY: Final = selector("retry((uint64,address,uint32,uint64,address,address,address,uint32,bytes))")
 _ROTATE: Final = selector("rotate(bytes,bytes,bytes)")
 
@@ -30,6 +42,13 @@ def send(destination: int, inbox: str, recipient: str, gas: int, payload: bytes)
     """`Outbox.send`."""
     fixed = (word(destination), word(address_bytes(inbox)), word(address_bytes(recipient)), word(gas))
     return _SEND + _encode([*fixed], [_bytes(payload)])
+
+
+def herald(spend: VaultSpend, asset: str, lane: Lane, recipient: str, gas: int) -> bytes:
+    """`Herald.spend`: spend a vault and tell `recipient` at the end of a lane. Raises BadWitness."""
+    fixed = [word(asset_bytes(asset)), path_word(spend.leg, spend.path_index)]
+    end = [word(lane.destination), word(address_bytes(lane.inbox)), word(address_bytes(recipient)), word(gas)]
+    return _HERALD + _mixed([*fixed, None, *end], [array(witness(spend))])
 
 
 def burst(lane: Lane, recipient: str, gas: int, count: int) -> bytes:
