@@ -52,6 +52,7 @@ class LaneWorld:
     inbox: str = ""
     quorum: str = ""
     recipient: str = ""
+    sender: str = ""  # of floods
 
     @classmethod
     async def make(cls, here: Anvil, there: Anvil, folder: Path, size: int = 4) -> LaneWorld:
@@ -145,12 +146,13 @@ class LaneWorld:
 
     async def flood(self, count: int, gas: int = GAS) -> None:
         """Send many messages, many a transaction."""
-        sender = (await deploy.deploy_test_sender(self.here.url, key(self.here))).address
+        if not self.sender:
+            self.sender = (await deploy.deploy_test_sender(self.here.url, key(self.here))).address
         account = next(iter(self.here.accounts))
         while count:
             part = min(count, BURST)
             data = calls.burst(self.lane, self.recipient, gas, part)
-            request = {"from": account, "to": sender, "data": "0x" + data.hex(), "gas": hex(MOST_GAS)}
+            request = {"from": account, "to": self.sender, "data": "0x" + data.hex(), "gas": hex(MOST_GAS)}
             await self.here.rpc("eth_sendTransaction", request)
             count -= part
 

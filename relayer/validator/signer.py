@@ -90,7 +90,7 @@ class LaneSigner:
         """Our signature for a count, made now if it can be. Raises NotYet, AlreadyVoted; see also `step`."""
         if number != self.number:
             raise NotYet(self.name, count, 0)
-        known = await self._book.voted(self.lane.id, count)
+        known = await self._book.voted(self.lane.id, count, number)
         if known is not None:
             return _claim(known)
         if count > self.seen and time.monotonic() > self._stepped + LOOK_SECONDS:

@@ -355,19 +355,22 @@ class MessageBook:
         }
 
         def work(connection: Connection) -> Vote:
-            known = _vote(connection, lane, vote.count)
-            if known is None:
-                connection.execute(insert(votes).values(row))
-                return vote
-            if (known.root, known.set) != (vote.root, vote.set):
-                raise AlreadyVoted(lane.hex(), vote.count, known.root.hex(), vote.root.hex())
-            return known
+            signed = _votes(connection, lane, vote.count)
+            for known in signed:
+                if known.root != vote.root:
+                    raise AlreadyVoted(lane.hex(), vote.count, known.root.hex(), vote.root.hex())
+            for known in signed:
+                if known.set == vote.set:
+                    return known
+            connection.execute(insert(votes).values(row))
+            return vote
 
         return await self._write(work)
 
-    async def voted(self, lane: bytes, count: int) -> Vote | None:
-        """What we signed for a count."""
-        return await self._read(lambda connection: _vote(connection, lane, count))
+    async def voted(self, lane: bytes, count: int, number: int) -> Vote | None:
+        """What we signed for a count as members of a set."""
+        found = await self._read(lambda connection: _votes(connection, lane, count))
+        return next((vote for vote in found if vote.set == number), None)
 
     async def last_vote(self, lane: bytes) -> Vote | None:
         """What we signed for the highest count."""
@@ -375,7 +378,7 @@ class MessageBook:
         def work(connection: Connection) -> Vote | None:
             query = select(func.max(votes.c.count)).where(votes.c.lane == lane)
             count = connection.execute(query).scalar_one()
-            return None if count is None else _vote(connection, lane, count)
+            return None if count is None else _votes(connection, lane, count)[-1]
 
         return await self._read(work)
 
@@ -424,12 +427,13 @@ def _push(row: RowMapping) -> Push:
     return Push(row["number"], row["lane"], row["first"], row["end"], tx, row["since"], row["signed_at"], final)
 
 
-def _vote(connection: Connection, lane: bytes, count: int) -> Vote | None:
-    query = select(votes).where(votes.c.lane == lane, votes.c.count == count)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        return None
-    return Vote(row["count"], row["set"], row["root"], row["height"], row["block"], row["signature"])
+def _votes(connection: Connection, lane: bytes, count: int) -> list[Vote]:
+    """What was signed for a count, by set."""
+    query = select(votes).where(votes.c.lane == lane, votes.c.count == count).order_by(votes.c.set)
+    return [
+        Vote(row["count"], row["set"], row["root"], row["height"], row["block"], row["signature"])
+        for row in connection.execute(query).mappings()
+    ]
 
 
 def _put_spans(connection: Connection, name: str, spans: Spans) -> None:

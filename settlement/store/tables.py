@@ -259,13 +259,13 @@ delays = Table(
     Column("reason", Text, nullable=False),
 )
 
-# What a validator signed. One root for each count of a lane, for ever: the primary key sees to that.
+# What a validator signed. One root for each count of a lane, for ever; each set of signers signs it anew.
 votes = Table(
     "votes",
     metadata,
     Column("lane", LargeBinary(LANE), primary_key=True),
     Column("count", BigInteger, primary_key=True),
-    Column("set", BigInteger, nullable=False),
+    Column("set", BigInteger, primary_key=True),
     Column("root", LargeBinary(LANE), nullable=False),
     Column("height", BigInteger, nullable=False),
     Column("block", String(66), nullable=False),

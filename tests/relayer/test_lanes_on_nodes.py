@@ -448,10 +448,14 @@ async def test_what_a_deal_waits_for_goes_before_a_backlog(world):
 
 
 async def test_one_block_with_more_messages_than_an_answer_holds(world):
+    await world.flood(1)
+    await world.here.rpc("evm_setBlockGasLimit", hex(2**31))
     await world.here.rpc("evm_setAutomine", False)
-    await world.flood(2600)  # eight transactions
+    await world.flood(2599)  # eight transactions
     await world.here.mine(1)
     await world.here.rpc("evm_setAutomine", True)
+    block = await world.here.rpc("eth_getBlockByNumber", "latest", False)
+    assert len(block["transactions"]) == 8
     await world.finalise(world.here)
     async with validators(world) as urls, relayer(world, urls) as made, carrying(made):
         await until(lambda: is_delivered(world, 2600), 90)

@@ -89,11 +89,14 @@ async def test_one_root_for_each_count_for_ever(tmp_path):
     async with await Store.open(path, drive=True) as store:
         again = Vote(5, 1, b"\x05" * 32, 101, "0x" + "cd" * 32, b"t" * 64)
         assert await store.messages.vote(LANE.id, again) == vote  # the first stands
-        for other in (Vote(5, 1, b"\x06" * 32, 100, "0x", b""), Vote(5, 2, b"\x05" * 32, 100, "0x", b"")):
+        next_set = Vote(5, 2, b"\x05" * 32, 102, "0x" + "ef" * 32, b"u" * 64)
+        assert await store.messages.vote(LANE.id, next_set) == next_set  # the same root, as members of another set
+        assert await store.messages.voted(LANE.id, 5, 1) == vote
+        for other in (Vote(5, 1, b"\x06" * 32, 100, "0x", b""), Vote(5, 3, b"\x06" * 32, 100, "0x", b"")):
             with pytest.raises(AlreadyVoted):
                 await store.messages.vote(LANE.id, other)
         await store.messages.vote(OTHER.id, Vote(5, 1, b"\x06" * 32, 1, "0x", b""))
-        assert await store.messages.last_vote(LANE.id) == vote
+        assert await store.messages.last_vote(LANE.id) == next_set
 
 
 async def test_only_a_driver_signs(tmp_path):

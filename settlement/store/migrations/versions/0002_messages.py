@@ -116,7 +116,7 @@ def upgrade() -> None:
         sa.Column("height", sa.BigInteger(), nullable=False),
         sa.Column("block", sa.String(length=66), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("lane", "count", name=op.f("pk_votes")),
+        sa.PrimaryKeyConstraint("lane", "count", "set", name=op.f("pk_votes")),
     )
     op.create_table(
         "evidence",
