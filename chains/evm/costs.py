@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chains.evm.choices import flat, indexes
 from chains.legs import NATIVE, Leg
 
 NATIVE_GAS = 63_500  # to an account that exists; 25,000 more to one that does not
@@ -12,8 +13,10 @@ PER_PATH_BEFORE = 1_300  # call data and hash
 
 
 def claim_gas(leg: Leg, path: str) -> int:
-    """An estimate, good to two per cent; what is signed is estimated by the node."""
-    taken = leg.path(path)
+    """An estimate, good to two per cent; what is signed is estimated by the node. Of a quorum's choices it is the
+    last, which costs most."""
+    index = indexes(leg, path)[-1]
+    taken = flat(leg).paths[index]
     base = NATIVE_GAS if leg.asset == NATIVE else TOKEN_GAS
     witness = PER_PREIMAGE * len(taken.hashes) + PER_SIGNER * len(taken.signers)
-    return base + witness + PER_PATH_BEFORE * leg.paths.index(taken)
+    return base + witness + PER_PATH_BEFORE * index
