@@ -6,6 +6,7 @@ from __future__ import annotations
 import typer
 
 from relayer.cli import (
+    attester,
     bench,
     bench_pricing,
     config,
@@ -33,6 +34,7 @@ app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deal
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
 app.add_typer(tower.app, name="tower", help=tower.HELP)
+app.add_typer(attester.app, name="attester", help="Attest strikes of attested options.")
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
