@@ -33,9 +33,8 @@ class Quorum:
     def check(self) -> None:
         """Raise BadPolicy or BadKey unless it can stand in a path."""
         if not 1 <= self.threshold <= len(self.members) <= MAX_MEMBERS:
-            raise BadPolicy(
-                f"a quorum of {self.threshold} of {len(self.members)}; at most {MAX_MEMBERS} are allowed"
-            )
+            size = f"{self.threshold} of {len(self.members)}"
+            raise BadPolicy(f"there is no quorum of {size}; at most {MAX_MEMBERS} members are allowed")
         if len(set(self.members)) != len(self.members):
             raise BadPolicy("a quorum names a member twice")
         for member in self.members:
