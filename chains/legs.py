@@ -18,7 +18,7 @@ MAX_HASHES = 2
 MIN_TIME = 500_000_000  # BIP65: smaller lock times are block heights
 MAX_TIME = 2**31 - 1
 NATIVE = "native"  # the asset name of a chain's own coin
-MAX_MEMBERS = 16  # of a quorum: what one opcode can count in a script
+MAX_MEMBERS = 9  # of a quorum: nodes take the keys of more, in a spend that shows none of them sign, for data
 _MEMBER = re.compile(r"0[23][0-9a-f]{64}")
 
 

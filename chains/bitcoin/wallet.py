@@ -179,20 +179,19 @@ class UtxoWallet:
         wanted = len(path.signers) + (path.quorum is not None)
         if len(texts) != wanted:
             raise WouldFail(self._chain, f"path {path.name!r} needs {wanted} consents, not {len(texts)}")
-        if path.quorum is not None:
-            for member, text in unpack(texts[-1:], path.quorum).items():
-                for point, signature in consenting.valid(contract, path, member, text, coins).items():
-                    found[point][member] = signature
-            if coins and not any(_enough(path, signatures) for signatures in found.values()):
-                raise WouldFail(
-                    self._chain, f"fewer than {path.quorum.threshold} members signed for what stands here"
-                )
         for signer, text in zip(path.signers, texts, strict=False):
             signatures = consenting.valid(contract, path, signer, text, coins)
             if coins and not signatures:
                 raise WouldFail(self._chain, f"the consent of {signer} is not for what stands at the leg")
             for point, signature in signatures.items():
                 found[point][signer] = signature
+        if path.quorum is not None:
+            for member, text in unpack(texts[-1:], path.quorum).items():
+                for point, signature in consenting.valid(contract, path, member, text, coins).items():
+                    found[point][member] = signature
+            if coins and not any(_enough(path, signatures) for signatures in found.values()):
+                reason = f"fewer than {path.quorum.threshold} members signed for what stands at the leg"
+                raise WouldFail(self._chain, reason)
         return found
 
     async def presign(self, leg: Leg, path: str, key: Key, prices: Sequence[int]) -> tuple[Presigned, ...]:
