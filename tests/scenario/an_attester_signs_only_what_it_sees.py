@@ -1,5 +1,5 @@
 """One attester, asked for what it should not sign: other terms than the writer's, a strike that is not there, not
-deep, or came too late, deals of other quorums, garbage. What it signed once it gives again, after a restart too."""
+deep, or came too late, deals of other quorums, garbage. What it signed it gives again, after a restart too."""
 
 from __future__ import annotations
 
