@@ -88,9 +88,15 @@ class Recovery:
         self._journal = SweptJournal(store)
         # It sees before the driver does, so that a deal which is over at first sight is not closed unswept.
         self._observer = Observer(chains, seed.secret, clock)
-        attesters = attesters_of(settings, seed, wallets)
         self._driver = Driver(
-            self._journal, chains, wallets, seed.secret, clock, NobodyThere(), self._policies, attesters
+            self._journal,
+            chains,
+            wallets,
+            seed.secret,
+            clock,
+            NobodyThere(),
+            self._policies,
+            attesters=attesters_of(settings, seed, wallets),
         )
         self._deals: tuple[Deal, ...] = ()
         self.sweepers: dict[str, Sweeper] = {}

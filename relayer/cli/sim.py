@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relayer.cli.output import FAILURE, Json, emit
+from relayer.cli.output import Json, emit
+from relayer.exits import Exit
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,7 +35,7 @@ def run_(
     document = tally.to_json()
     emit(document, json, lambda: _words(document))
     if tally.failures:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 @app.command()
@@ -50,7 +51,7 @@ def replay(
     document = {"seed": seed, "transcript": judge.transcript, "failures": failures}
     emit(document, json, lambda: "\n".join([*(judge.transcript or []), *_failures(document)]))
     if judge.failures:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 @app.command()
@@ -77,7 +78,7 @@ def explore(
     else:
         typer.echo(f"{document['states']:,} states, {len(document['failures'])} unexpected answers")
     if document["failures"]:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 def _words(document: dict[str, Any]) -> str:
