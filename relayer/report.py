@@ -34,8 +34,8 @@ def quorum_document(quorum: Quorum | None) -> dict[str, Any] | None:
         return None
     count, needed = len(quorum.members), quorum.threshold
     trust = (
-        f"the strike is attested by {needed} of {count}: if so many lie, the holder can take the collateral and pay"
-        " nothing; if fewer answer, it can't exercise. Without the holder they can take nothing"
+        f"the strike is attested by {needed} of {count}: so many that lie let the holder take the collateral and"
+        " pay nothing; if fewer answer, it can't exercise. Without the holder they can take nothing"
     )
     return {"threshold": needed, "members": list(quorum.members), "trust": trust}
 
