@@ -158,7 +158,8 @@ def plan_holder(case: Case, premium: Window, strike: Window) -> tuple[Action, ..
     over = rules.ours_over(case, PREMIUM, premium, lost) and rules.ours_over(
         case, STRIKE, strike, used or gone or not active
     )
-    owed_nothing = rules.theirs_over(case, COLLATERAL, active and used) and not _may_exercise(case)
+    owed_nothing = _taken(case) or rules.theirs_over(case, COLLATERAL, active and used)
+    owed_nothing = owed_nothing and not _may_exercise(case)
     if not found and over and owed_nothing:
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
@@ -166,7 +167,16 @@ def plan_holder(case: Case, premium: Window, strike: Window) -> tuple[Action, ..
 
 def _take(case: Case, used: bool) -> SpendLeg | None:
     """The collateral, once e is public; the path opens with the quorum's signatures only."""
-    return rules.claim(case, COLLATERAL, EXERCISE, A, E) if used and attested(case) else None
+    if not used or not attested(case) or _taken(case):
+        return None
+    return rules.claim(case, COLLATERAL, EXERCISE, A, E)
+
+
+def _taken(case: Case) -> bool:
+    """The collateral is ours for good. What somebody sends there later is not waited for: the quorum signed for
+    what stood there, and on a UTXO chain for nothing else, so that a coin could keep the deal open for ever."""
+    state = case.view.legs[COLLATERAL]
+    return isinstance(state, Spent) and state.path == EXERCISE and state.depth >= case.guard(COLLATERAL).depth
 
 
 def _exercise(case: Case) -> SpendLeg | None:
@@ -180,7 +190,7 @@ def _exercise(case: Case) -> SpendLeg | None:
 def _ask(case: Case, used: bool) -> Attest | None:
     """Ask the quorum when the strike is final while the exercise can still follow, or when e is public and the
     collateral could be taken: it gives again what it gave once."""
-    if attested(case) or case.held(COLLATERAL) == 0 or not case.known(*A):
+    if attested(case) or _taken(case) or case.held(COLLATERAL) == 0 or not case.known(*A):
         return None
     in_time = case.before(case.terms.times[COLLATERAL] - case.reach(COLLATERAL))
     begun = case.final(STRIKE) and case.stance.will.exercise and not case.passive and in_time

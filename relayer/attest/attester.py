@@ -95,6 +95,10 @@ class Attester:
                 return given
             return await self._sign(deal.id, deal.terms, legs, looks)
 
+    def follows(self, descriptor: Descriptor) -> bool:
+        """The deal's legs are followed already, so that a question about it costs no look into the past."""
+        return descriptor.deal.terms.digest in self._watched
+
     # --- what is checked -----------------------------------------------------------------------------------
 
     def _check(self, deal: str, terms: Terms) -> Mapping[str, Leg]:
@@ -165,9 +169,12 @@ class Attester:
         """What we signed for these terms before."""
         try:
             record = json.loads(read_raw(self._file(terms), MAX_BYTES))
+            return str(record["consent"]) if record["terms"] == terms.to_json() else None
         except DescriptorUnavailable:
             return None
-        return str(record["consent"]) if record["terms"] == terms.to_json() else None
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("a file of ours is damaged", file=str(self._file(terms)), reason=repr(error))
+            return None
 
     def _file(self, terms: Terms) -> Path:
         return self._folder / f"{terms.digest.hex()}{SUFFIX}"

@@ -18,6 +18,7 @@ from settlement.gate import Limiter, Rate
 ATTESTATIONS, MEMBER = "/v1/attestations", "/v1/attester"
 BODY_SECONDS = 15.0
 PER_ADDRESS = Rate(5, 50)  # each costs a look at two nodes
+NEW_DEALS = Rate(0.1, 20)  # from one address: each has blocks read, back to where a leg may have been funded
 STATUS: Mapping[type[StrikelockError], int] = {
     BadDescriptor: 400,
     NotOurQuorum: 403,
@@ -31,9 +32,10 @@ REFUSED, TOO_SLOW, TOO_MANY = 403, 408, 429
 class Service:
     """Handlers for one attester."""
 
-    def __init__(self, attester: Attester, per_address: Rate = PER_ADDRESS) -> None:
+    def __init__(self, attester: Attester, per_address: Rate = PER_ADDRESS, new_deals: Rate = NEW_DEALS) -> None:
         self._attester = attester
         self._addresses = Limiter(per_address)
+        self._newcomers = Limiter(new_deals)
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MAX_BYTES)
@@ -46,7 +48,8 @@ class Service:
 
     async def attest(self, request: web.Request) -> web.Response:
         """Our signature for a deal, or why there is none."""
-        pause = self._addresses.wait(request.remote or "", time.monotonic())
+        caller = request.remote or ""
+        pause = self._addresses.wait(caller, time.monotonic())
         if pause:
             return _problem(TOO_MANY, "TooManyQuestions", f"wait {pause:.0f} s")
         try:
@@ -55,7 +58,11 @@ class Service:
         except TimeoutError:
             return _problem(TOO_SLOW, "TooSlow", f"a descriptor has to be here within {BODY_SECONDS:.0f} seconds")
         try:
-            consent = await self._attester.attest(read_descriptor(raw))
+            descriptor = read_descriptor(raw)
+            pause = 0.0 if self._attester.follows(descriptor) else self._newcomers.wait(caller, time.monotonic())
+            if pause:
+                return _problem(TOO_MANY, "TooManyDeals", f"wait {pause:.0f} s")
+            consent = await self._attester.attest(descriptor)
         except StrikelockError as error:
             status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), REFUSED)
             return _problem(status, type(error).__name__, str(error))

@@ -220,6 +220,16 @@ def test_once_e_is_public_the_attestation_is_asked_for_again_and_the_collateral_
     assert spends(taken) == [("collateral", "exercise", (A, E), False)]
 
 
+def test_what_is_sent_to_a_taken_collateral_keeps_no_deal_open() -> None:
+    """Nobody signed for it, and it goes back to the writer; before the exercise is final it may be the whole."""
+    late = spent("collateral", "exercise", "a", "e", held=100_000)
+    done = PAID | {"strike": spent("strike", "exercise", "e"), "collateral": late}
+    for how in ({}, HELD, {"limited": True}):
+        assert holder(done, now=TE, **how) == (Close("exercised"),)
+    shallow = done | {"collateral": spent("collateral", "exercise", "a", "e", depth=DEPTH - 1, held=100_000)}
+    assert spends(holder(shallow, now=TE, **HELD)) == [("collateral", "exercise", (A, E), False)]
+
+
 def test_a_strike_that_was_not_used_comes_back() -> None:
     assert spends(holder(PAID, now=TS + 1)) == [("strike", "refund", (), False)]
     assert spends(holder(PAID, now=TS)) == []

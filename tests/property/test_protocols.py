@@ -21,6 +21,7 @@ from htlc.protocols.base import (
     GiveConsent,
     Now,
     SpendLeg,
+    Spent,
     Swear,
     Unfund,
     Vow,
@@ -197,7 +198,8 @@ def _check_close(terms, spoken, party, view, now) -> None:
         else:
             for path in built.paths:
                 ours = spoken.recipient_key(leg, path.name)[0] == party.role and path.hashes
-                if ours and all(value in view.public for value in path.hashes):
+                taken = path.quorum is not None and getattr(state, "path", "") == path.name and state.depth >= 3
+                if ours and not taken and all(value in view.public for value in path.hashes):
                     assert state.held == 0
 
 
@@ -213,6 +215,10 @@ def test_what_a_plan_must_say(world) -> None:
         for path in built.paths:
             if spoken.recipient_key(leg, path.name)[0] != party.role:
                 continue
+            state = view.legs[leg]
+            late = isinstance(state, Spent) and (state.path, path.quorum is None) == (path.name, False)
+            if late and state.depth >= GUARDS.chains[terms.legs[leg].chain].depth:
+                continue  # no quorum signed for what came after it
             signed = path.quorum is None or (leg, path.name) in party.consents_held
             if signed and path.hashes and all(value in view.public for value in path.hashes):
                 assert (leg, path.name) in spends  # whoever we are, however late

@@ -137,6 +137,13 @@ async def test_its_door_says_what_is_wrong(asked):
                 assert (answer.status, (await answer.json())["code"]) == (status, code)
         async with session.post(url + ATTESTATIONS, data=b" " * (2 * MAX_BYTES)) as answer:
             assert answer.status == 413
+        codes = set()
+        for number in range(40):  # of deals that do not exist, each to be looked for
+            terms = {"times": {**deal.terms.times, "strike": deal.terms.times["strike"] + 1 + number}}
+            made = altered(show, deal, **terms).text
+            async with session.post(url + ATTESTATIONS, data=made) as answer:
+                codes.add((answer.status, (await answer.json())["code"]))
+        assert codes == {(409, "NotYet"), (429, "TooManyDeals")}
         statuses = set()
         for _ in range(80):
             async with session.post(url + ATTESTATIONS, data=b"") as answer:
