@@ -6,9 +6,10 @@ besides is the adapter's own.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from chains.errors import BadAmount, BadHash, BadPolicy, BadTime
+from chains.errors import BadAmount, BadHash, BadKey, BadPolicy, BadTime
 
 HASH_BYTES = 32
 SALT_BYTES = 32
@@ -17,6 +18,28 @@ MAX_HASHES = 2
 MIN_TIME = 500_000_000  # BIP65: smaller lock times are block heights
 MAX_TIME = 2**31 - 1
 NATIVE = "native"  # the asset name of a chain's own coin
+MAX_MEMBERS = 9  # of a quorum: nodes take the keys of more, in a spend that shows none of them sign, for data
+_MEMBER = re.compile(r"0[23][0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """`threshold` of `members` must sign. A member is one secp256k1 key on every chain, written as the compressed
+    public key in hex: that key stands in scripts, its address in vaults."""
+
+    threshold: int
+    members: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise BadPolicy or BadKey unless it can stand in a path."""
+        if not 1 <= self.threshold <= len(self.members) <= MAX_MEMBERS:
+            size = f"{self.threshold} of {len(self.members)}"
+            raise BadPolicy(f"there is no quorum of {size}; at most {MAX_MEMBERS} members are allowed")
+        if len(set(self.members)) != len(self.members):
+            raise BadPolicy("a quorum names a member twice")
+        for member in self.members:
+            if not _MEMBER.fullmatch(member):
+                raise BadKey(member, "a member is a compressed public key, 33 bytes in lower-case hex")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +47,8 @@ class Path:
     """One way to spend a leg: who receives, and what must be shown (an AND).
 
     to: compressed public key (hex) on UTXO chains, address on EVM; on UTXO chains it signs as well.
-    hashes: 0..2 SHA-256 hashlocks. signers: others who must sign. after: not before this UNIX time.
+    hashes: 0..2 SHA-256 hashlocks. signers: others who must sign. after: not before this UNIX time. quorum: so
+    many of these must sign besides.
     """
 
     name: str
@@ -32,6 +56,12 @@ class Path:
     hashes: tuple[bytes, ...] = ()
     signers: tuple[str, ...] = ()
     after: int | None = None
+    quorum: Quorum | None = None
+
+    @property
+    def needs_others(self) -> bool:
+        """The recipient alone can't spend by it."""
+        return bool(self.signers) or self.quorum is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +104,8 @@ def _check_path(path: Path) -> None:
         raise BadHash(path.hashes[0].hex(), "it occurs twice in one path")
     if path.after is not None and not MIN_TIME <= path.after <= MAX_TIME:
         raise BadTime(path.name, path.after)
+    if path.quorum is not None:
+        path.quorum.check()
 
 
 def check_hash(value: bytes) -> None:

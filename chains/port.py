@@ -217,15 +217,15 @@ class Wallet(Protocol):
         idle: bool = False,
     ) -> SignedTx:
         """Sign a spend of everything the leg holds by `path`. `key` is the path recipient's; `consents` are what
-        `consent` gave the path's other signers. With `idle` (a first reveal) it is simulated first and refused
-        with AccountBusy while the account has anything in flight. Raises NothingToSpend, WouldFail,
-        FeeAboveCap. UTXO: pays this wallet, the fee comes out of the leg. EVM: pays `path.to`, the fee comes
-        from the account."""
+        `consent` gave the path's other signers, and for a quorum, last, what `chains.quorum.pack` made of its
+        members'. With `idle` (a first reveal) it is simulated first and refused with AccountBusy while the
+        account has anything in flight. Raises NothingToSpend, WouldFail, FeeAboveCap. UTXO: pays this wallet, the
+        fee comes out of the leg. EVM: pays `path.to`, the fee comes from the account."""
         ...
 
     async def consent(self, leg: Leg, path: str, key: Key) -> str:
-        """Our signature as one of the path's `signers`, good for whatever stands at the leg now and useful to
-        the path's recipient alone. Serialised, opaque to the engine."""
+        """Our signature as one of the path's `signers`, or as a member of its quorum, good for whatever stands at
+        the leg now and useful to the path's recipient alone. Serialised, opaque to the engine."""
         ...
 
     async def check_consent(self, leg: Leg, path: str, signer: str, consent: str) -> bool:

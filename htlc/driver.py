@@ -13,13 +13,14 @@ import structlog
 
 from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
+from htlc.collector import Collector
 from htlc.courier import Courier
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
-from htlc.ports import CANCEL, FUND, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
-from htlc.protocols.base import Action, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
+from htlc.ports import CANCEL, FUND, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
+from htlc.protocols.base import Action, Attest, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ class Driver:
         peer: Peer,
         fees: Mapping[str, FeePolicy],
         spans: Spans = no_spans,
+        attesters: Attesters | None = None,
     ) -> None:
         self._journal = journal
         self._chains = chains
@@ -70,6 +72,7 @@ class Driver:
         self._executor = Executor(journal, chains, wallets, fees, clock)
         self._courier = Courier(peer)
         self._wake = asyncio.Event()
+        self._collector = Collector(attesters, journal, self.poke) if attesters is not None else None
         self._spans = spans
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
@@ -124,6 +127,8 @@ class Driver:
     async def close(self) -> None:
         """Stop what runs beside the ticks."""
         await self._courier.close()
+        if self._collector is not None:
+            await self._collector.close()
 
     async def _pause(self, stop: asyncio.Event) -> None:
         stopped = asyncio.ensure_future(stop.wait())
@@ -182,9 +187,20 @@ class Driver:
             await self._journal.learn(deal.id, seen.shown)  # before anything that relies on them
         actions = seen.plan()
         work = Work(deal, seen.known.protocol, seen.known.legs, seen.attempts, int(self._clock.now()))
-        troubles = [trouble for action in actions if (trouble := await self._act(work, action))]
+        troubles = self._ask(deal, actions)
+        troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
         troubles += await self._heal(work, actions)
         self.reports[deal.id] = Report(seen, actions, tuple(troubles))
+
+    def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
+        """Have the attestations asked for that the plan wants, and no others."""
+        wanted = {(action.leg, action.path) for action in actions if isinstance(action, Attest)}
+        if self._collector is None:
+            return [f"nobody is configured to attest {path} of {leg}" for leg, path in sorted(wanted)]
+        self._collector.keep(deal.id, wanted)
+        for leg, path in wanted:
+            self._collector.want(deal, leg, path)
+        return []
 
     async def _act(self, work: Work, action: Action) -> str | None:
         """Perform one action; what stands in its way is returned, in words."""
@@ -238,7 +254,7 @@ def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collecti
     missing = {leg.chain for leg in work.legs.values()} - live
     if isinstance(action, SpendLeg) and not action.reveals:
         missing &= {work.legs[action.leg].chain}
-    if missing and not isinstance(action, Swear):
+    if missing and not isinstance(action, Swear | Attest):
         return f"waiting for {', '.join(sorted(missing))}"
     if isinstance(action, Close) and not work.attempts.settled(ordered):
         return "waiting for the last transactions to be final"

@@ -70,6 +70,14 @@ class LadderTooLong(TermsError):
 
 
 @dataclass(eq=False)
+class UnknownAttester(TermsError):
+    """A quorum with a member that this party has no reason to rely on."""
+
+    member: str
+    template = "attester {member} is not among those in our configuration"
+
+
+@dataclass(eq=False)
 class HashReused(TermsError):
     """A hash that was in an earlier deal: its preimage may be known."""
 
@@ -100,6 +108,16 @@ class PeerUnavailable(StrikelockError):
     peer: str
     reason: str
     template = "the counterparty at {peer} can't be reached ({reason})"
+
+
+@dataclass(eq=False)
+class QuorumShort(StrikelockError):
+    """Fewer members of a quorum signed than must."""
+
+    signed: int
+    needed: int
+    reasons: str
+    template = "{signed} of the {needed} attesters that are needed signed ({reasons})"
 
 
 @dataclass(eq=False)

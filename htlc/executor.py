@@ -21,7 +21,7 @@ from htlc.errors import StalePlan
 from htlc.fees import FeePolicy, Purpose, bid
 from htlc.lineage import Attempt, Attempts
 from htlc.ports import CANCEL, FUND, Clock, Deal, Journal
-from htlc.protocols.base import Action, Close, DealProtocol, Fund, GiveConsent, SpendLeg, Swear, Unfund
+from htlc.protocols.base import Action, Attest, Close, DealProtocol, Fund, GiveConsent, SpendLeg, Swear, Unfund
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +76,8 @@ class Executor:
                 await self._spend(work, action)
             case GiveConsent():
                 await self._consent(work, action)
+            case Attest():
+                pass  # the driver's collector asks, beside the ticks
             case Swear(vow):
                 await self._journal.swear(work.deal.id, vow)
             case Close(outcome):

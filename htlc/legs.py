@@ -1,9 +1,10 @@
 """Leg files: a leg as JSON, for `leg show`, for recovery and for other people's tools.
 
     {"chain", "asset", "amount", "salt", "paths": [{"name", "to", "hashes": [hex32], "signers": [...],
-    "after"}]}
+    "after", "quorum": {"threshold", "members"}}]}
 
-Amounts are JSON integers in the smallest unit, of any size; `after` is UNIX seconds or null.
+Amounts are JSON integers in the smallest unit, of any size; `after` is UNIX seconds or null; `quorum` stands only
+in a path that has one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from typing import Any
 
 from chains import outside_json
-from chains.legs import Leg, Path
+from chains.legs import Leg, Path, Quorum
 from htlc.errors import MalformedLeg
 
 LONGEST = 64 * 1024  # characters; a leg is a few hundred
@@ -32,17 +33,21 @@ def leg_to_json(leg: Leg) -> dict[str, Any]:
         "asset": leg.asset,
         "amount": leg.amount,
         "salt": leg.salt.hex(),
-        "paths": [
-            {
-                "name": path.name,
-                "to": path.to,
-                "hashes": [value.hex() for value in path.hashes],
-                "signers": list(path.signers),
-                "after": path.after,
-            }
-            for path in leg.paths
-        ],
+        "paths": [_path_to_json(path) for path in leg.paths],
     }
+
+
+def _path_to_json(path: Path) -> dict[str, Any]:
+    form: dict[str, Any] = {
+        "name": path.name,
+        "to": path.to,
+        "hashes": [value.hex() for value in path.hashes],
+        "signers": list(path.signers),
+        "after": path.after,
+    }
+    if path.quorum is not None:
+        form["quorum"] = {"threshold": path.quorum.threshold, "members": list(path.quorum.members)}
+    return form
 
 
 def read_leg(text: str | bytes) -> Leg:
@@ -74,7 +79,8 @@ def parse_leg(data: Any) -> Leg:
 
 
 def _path(data: Any, where: str) -> Path:
-    fields = _object(data, where, _PATH_FIELDS)
+    has_quorum = isinstance(data, dict) and "quorum" in data
+    fields = _object(data, where, _PATH_FIELDS | ({"quorum"} if has_quorum else set()))
     hashes = _list(fields["hashes"], f"{where}.hashes", MAX_SIGNERS)
     signers = _list(fields["signers"], f"{where}.signers", MAX_SIGNERS)
     after = fields["after"]
@@ -84,6 +90,16 @@ def _path(data: Any, where: str) -> Path:
         hashes=tuple(_hex32(value, f"{where}.hashes[{i}]") for i, value in enumerate(hashes)),
         signers=tuple(_text(value, f"{where}.signers[{i}]") for i, value in enumerate(signers)),
         after=None if after is None else _integer(after, f"{where}.after"),
+        quorum=_quorum(fields["quorum"], f"{where}.quorum") if has_quorum else None,
+    )
+
+
+def _quorum(data: Any, where: str) -> Quorum:
+    fields = _object(data, where, {"threshold", "members"})
+    members = _list(fields["members"], f"{where}.members", MAX_SIGNERS)
+    return Quorum(
+        _integer(fields["threshold"], f"{where}.threshold"),
+        tuple(_text(member, f"{where}.members[{i}]") for i, member in enumerate(members)),
     )
 
 

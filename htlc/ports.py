@@ -100,7 +100,7 @@ class Journal(Protocol):
         ...
 
     async def hold_consent(self, deal: str, leg: str, path: str, consent: str) -> None:
-        """Store the other party's release signature."""
+        """Store the other party's release signature, or those of the quorum."""
         ...
 
     async def resolve(self, deal: str, will: Will) -> None:
@@ -115,6 +115,15 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """UNIX seconds."""
+        ...
+
+
+class Attesters(Protocol):
+    """The way to the quorums that attest exercises."""
+
+    async def attest(self, deal: Deal, leg: str, path: str) -> str:
+        """The signatures of enough members, each checked, as one consent (`chains.quorum.pack`). Raises
+        QuorumShort while there are too few."""
         ...
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chains.errors import LegError
-from chains.legs import MAX_TIME, MIN_TIME, check_hash
+from chains.legs import MAX_TIME, MIN_TIME, Quorum, check_hash
 from htlc.errors import MalformedTerms
 
 NONCE_BYTES = 16  # each party's own, and the salt of its secrets: a restored backup never repeats one
@@ -50,7 +50,8 @@ class Contribution:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """protocol: its name. networks: CAIP-2 identity (with the factory on EVM) by chain name. legs: by leg name.
-    times: absolute UNIX seconds by name. options: the protocol's own switches. parties: by role."""
+    times: absolute UNIX seconds by name. options: the protocol's own switches. parties: by role. quorum: where the
+    protocol has one, its members by their own keys; those in the legs are made from them (`chains.quorum`)."""
 
     protocol: str
     networks: Mapping[str, str]
@@ -58,10 +59,11 @@ class Terms:
     times: Mapping[str, int]
     options: Mapping[str, str]
     parties: Mapping[str, Contribution]
+    quorum: Quorum | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form. Amounts are decimal strings: a uint256 does not survive a JSON number everywhere."""
-        return {
+        form = {
             "protocol": self.protocol,
             "networks": dict(self.networks),
             "legs": {
@@ -72,11 +74,19 @@ class Terms:
             "options": dict(self.options),
             "parties": {role: contribution_to_json(party) for role, party in self.parties.items()},
         }
+        if self.quorum is not None:  # terms without one read, and hash, as they did before there were any
+            form["quorum"] = {"threshold": self.quorum.threshold, "members": list(self.quorum.members)}
+        return form
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON."""
+        return hashlib.sha256(canonical(self.to_json())).digest()
 
     @property
     def id(self) -> str:
-        """The deal's id: the first 16 bytes of SHA-256 of the canonical JSON, hex."""
-        return hashlib.sha256(canonical(self.to_json())).digest()[:ID_BYTES].hex()
+        """The deal's id: the first 16 bytes of the digest, hex."""
+        return self.digest[:ID_BYTES].hex()
 
     def salt(self, leg: str) -> bytes:
         """A leg's salt. Both parties' nonces are in it, so neither can choose an address alone."""
@@ -112,7 +122,8 @@ def parse_terms(data: Any) -> Terms:
 
     Only the shape is checked here. What a protocol, a chain and this party's guards make of it comes after.
     """
-    top = _object(data, "terms", {"protocol", "networks", "legs", "times", "options", "parties"})
+    needed = {"protocol", "networks", "legs", "times", "options", "parties"}
+    top = _object(data, "terms", needed | ({"quorum"} & set(_map(data, "terms"))))
     return Terms(
         protocol=_word(top["protocol"], "protocol"),
         networks=_text_map(top["networks"], "networks"),
@@ -123,6 +134,7 @@ def parse_terms(data: Any) -> Terms:
             role: parse_contribution(party, f"parties.{role}")
             for role, party in _map(top["parties"], "parties").items()
         },
+        quorum=_quorum(top["quorum"]) if "quorum" in top else None,
     )
 
 
@@ -136,6 +148,21 @@ def parse_contribution(data: Any, where: str) -> Contribution:
         hashes={label: _hash(value, f"{where}.hashes.{label}") for label, value in hashes.items()},
         keys=_text_map(fields["keys"], f"{where}.keys"),
     )
+
+
+def _quorum(data: Any) -> Quorum:
+    fields = _object(data, "quorum", {"threshold", "members"})
+    threshold, members = fields["threshold"], fields["members"]
+    if type(threshold) is not int:
+        raise MalformedTerms("quorum.threshold", "it must be a whole number")
+    if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+        raise MalformedTerms("quorum.members", "it must be a list of keys")
+    quorum = Quorum(threshold, tuple(members))
+    try:
+        quorum.check()
+    except LegError as error:
+        raise MalformedTerms("quorum", str(error)) from error
+    return quorum
 
 
 def _leg(data: Any, where: str) -> LegTerms:

@@ -95,7 +95,7 @@ def own_paths(deal: Deal) -> Sequence[tuple[str, str, str]]:
     for name, leg in spoken.legs(deal.terms).items():
         for path in leg.paths:
             role, label = spoken.recipient_key(name, path.name)
-            if role == deal.role and not path.signers:
+            if role == deal.role and not path.needs_others:
                 found.append((name, path.name, label))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 import structlog
 
 from chains.errors import ChainError, ChainUnavailable
-from chains.legs import NATIVE
+from chains.legs import NATIVE, Quorum
 from chains.port import Chain, Wallet
+from chains.quorum import threshold_of
 from chains.registry import make_chain
 from htlc.driver import Driver
 from htlc.fees import FeePolicy
 from htlc.observer import Observation, Observer
-from htlc.ports import Deal, Journal, Spans, no_spans
+from htlc.ports import Attesters, Deal, Journal, Spans, no_spans
 from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
@@ -130,7 +131,17 @@ class Party:
         journal: Journal = self.store
         if self.settings.backup.mode == "file":
             journal = KeptJournal(self.store, self.settings.backup.folder, self.seed.identity())
-        return Driver(journal, self.chains, self.wallets, self.seed.secret, self.clock, self.mailer, fees, spans)
+        return Driver(
+            journal,
+            self.chains,
+            self.wallets,
+            self.seed.secret,
+            self.clock,
+            self.mailer,
+            fees,
+            spans,
+            attesters_of(self.settings, self.seed, self.wallets),
+        )
 
     # --- looking -------------------------------------------------------------------------------------------
 
@@ -191,13 +202,24 @@ class Party:
         options: Mapping[str, str],
         times: Mapping[str, int],
         peer: str,
+        quorum: Quorum | None = None,
     ) -> Proposal:
         """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. Raises a TermsError if we
         would not enter it ourselves, PeerUnavailable."""
         identity, _, url = peer.rpartition("@")
         identity = identity or await self.post.identity(url)
-        proposal = await self.agreement.propose(Offer(name, role, legs, times, options), identity, url)
+        proposal = await self.agreement.propose(
+            Offer(name, role, legs, times, options, quorum=quorum), identity, url
+        )
         return await self.mailer.send(proposal)
+
+    def quorum(self, members: Sequence[str] = ()) -> Quorum:
+        """A quorum of these attesters, or of all in our configuration. Raises BadRequest."""
+        found = sorted(members or self.settings.attesters)
+        unknown = [member for member in found if member not in self.settings.attesters]
+        if unknown or not found:
+            raise BadRequest(f"the configuration has no attester {', '.join(unknown)}".rstrip())
+        return Quorum(threshold_of(len(found)), tuple(found))
 
     async def agreed(self, proposal: str) -> str | None:
         """The id of the deal that a proposal became, None while it is none."""
@@ -212,6 +234,13 @@ class Party:
 def load_seed(settings: Settings) -> Seed:
     """The party's seed. Raises a SeedError."""
     return seeds.load(settings.party.folder / SEED_FILE, passphrase(settings))
+
+
+def attesters_of(settings: Settings, seed: Seed, wallets: Mapping[str, Wallet]) -> Attesters | None:
+    """The way to the attesters of the configuration, if it has any."""
+    from relayer.attest.client import HttpAttesters  # which knows the attester's side too
+
+    return HttpAttesters(seed.identity(), wallets, settings.attesters) if settings.attesters else None
 
 
 async def _open(chain: Chain, late: bool, unopened: dict[str, str]) -> None:
@@ -244,7 +273,7 @@ def _fee_policy(settings: Settings, chain: Chain) -> FeePolicy:
 def _policies(settings: Settings) -> Policies:
     risk = settings.risk
     return Policies(
-        Risk(outage=risk.outage, miss=risk.miss, longest=risk.longest_lock),
+        Risk(risk.outage, risk.miss, risk.longest_lock, attesters=frozenset(settings.attesters)),
         AcceptPolicy(auto=settings.peer.accept == "all"),
     )
 

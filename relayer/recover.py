@@ -24,7 +24,7 @@ from htlc.observer import Observer
 from htlc.ports import Deal, Journal
 from htlc.protocols import protocol
 from relayer.errors import LiveDatabase
-from relayer.party import LocalClock, fee_policies
+from relayer.party import LocalClock, attesters_of, fee_policies
 from relayer.report import full
 from relayer.settings import Settings, database_url
 from relayer.sweep import Sweeper
@@ -88,7 +88,16 @@ class Recovery:
         self._journal = SweptJournal(store)
         # It sees before the driver does, so that a deal which is over at first sight is not closed unswept.
         self._observer = Observer(chains, seed.secret, clock)
-        self._driver = Driver(self._journal, chains, wallets, seed.secret, clock, NobodyThere(), self._policies)
+        self._driver = Driver(
+            self._journal,
+            chains,
+            wallets,
+            seed.secret,
+            clock,
+            NobodyThere(),
+            self._policies,
+            attesters=attesters_of(settings, seed, wallets),
+        )
         self._deals: tuple[Deal, ...] = ()
         self.sweepers: dict[str, Sweeper] = {}
 

@@ -33,6 +33,8 @@ def reference() -> str:
         elif model := _model(field):
             for place in _places(name, field):
                 parts += _table(place, model, {})
+        elif get_origin(field.annotation) is dict:
+            parts += ["", *_comment(field.description or ""), f"[{name}]"]
     return "\n".join(parts)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from chains.legs import Quorum
 from htlc.observer import Observation
 from htlc.ports import Deal, Intent
 from htlc.protocols.base import Absent, Funded, LegState, Spent
@@ -23,7 +24,20 @@ def summary(deal: Deal) -> dict[str, Any]:
         "agreed_at": deal.agreed_at,
         "limited": deal.limited,
         "peer": deal.peer,
+        "quorum": quorum_document(deal.terms.quorum),
     }
+
+
+def quorum_document(quorum: Quorum | None) -> dict[str, Any] | None:
+    """The attesters of a deal, and what relying on them means for each side."""
+    if quorum is None:
+        return None
+    count, needed = len(quorum.members), quorum.threshold
+    trust = (
+        f"the strike is attested by {needed} of {count}: so many that lie let the holder take the collateral and"
+        " pay nothing; if fewer answer, it can't exercise. Without the holder they can take nothing"
+    )
+    return {"threshold": needed, "members": list(quorum.members), "trust": trust}
 
 
 def full(seen: Observation, intents: Iterable[Intent]) -> dict[str, Any]:

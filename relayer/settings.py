@@ -8,12 +8,13 @@ Every key is here with its meaning; what a chain's section may hold is its famil
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -171,6 +172,14 @@ class ValidatorSettings(Section):
     )
 
 
+class AttesterSettings(Section):
+    """For `strikelock attester start`: a member of the quorums of attested options."""
+
+    listen: str = Field(
+        default="127.0.0.1:9965", description="address and port to listen on; port 0 is any free one"
+    )
+
+
 class LogSettings(Section):
     """What is written to stderr: one JSON document a line."""
 
@@ -229,6 +238,11 @@ class Settings(BaseSettings):
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
     backup: BackupSettings = BackupSettings()
+    attester: AttesterSettings = AttesterSettings()
+    attesters: dict[str, str] = Field(
+        default_factory=dict,
+        description="attesters that we rely on in attested options: the public key of each, and its URL",
+    )
     fees: dict[str, FeeSettings] = Field(
         default_factory=dict, description="one table for each chain, if any", examples=["evm"]
     )
@@ -244,6 +258,16 @@ class Settings(BaseSettings):
     chains: dict[str, dict[str, Any]] = Field(
         description="one table for each chain; `family` says which adapter reads the rest"
     )
+
+    @field_validator("attesters")
+    @classmethod
+    def _attesters(cls, value: dict[str, str]) -> dict[str, str]:
+        for member, url in value.items():
+            if not re.fullmatch(r"0[23][0-9a-f]{64}", member):
+                raise ValueError(f"{member!r} is no compressed public key in lower-case hex")
+            if not re.match(r"https?://", url):
+                raise ValueError(f"{url!r} is no URL")
+        return value
 
     @classmethod
     def settings_customise_sources(

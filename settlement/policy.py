@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chains.port import Chain
 from htlc import timelocks
+from htlc.errors import UnknownAttester
 from htlc.protocols.base import DealProtocol, Guards
 from htlc.terms import Terms
 
@@ -19,11 +20,13 @@ MAX_WAITING_PER_PEER = 20
 @dataclass(frozen=True, slots=True)
 class Risk:
     """Our own parameters; the counterparty has its own. outage: our longest outage, seconds. miss: the highest
-    chance of missing a deadline that we accept. longest: the longest time our money may be locked, seconds."""
+    chance of missing a deadline that we accept. longest: the longest time our money may be locked, seconds.
+    attesters: the members of quorums that we rely on."""
 
     outage: int = 3600
     miss: float = timelocks.MISS
     longest: int = LONGEST_LOCK
+    attesters: frozenset[str] = frozenset()
 
     def guards(self, terms: Terms, chains: Mapping[str, Chain]) -> Guards:
         """The guards for the chains of a deal."""
@@ -38,7 +41,11 @@ class Risk:
         chains: Mapping[str, Chain],
         now: int,
     ) -> None:
-        """Raise UnsafeLadder, MissTooLikely or LadderTooLong unless the deadlines are safe for `role` at `now`."""
+        """Raise UnknownAttester unless we know every member of the quorum; UnsafeLadder, MissTooLikely or
+        LadderTooLong unless the deadlines are safe for `role` at `now`."""
+        for member in terms.quorum.members if terms.quorum else ():
+            if member not in self.attesters:
+                raise UnknownAttester(member)
         timings = {name: chains[name].timing for name in terms.networks}
         timelocks.check_ladder(protocol, terms, role, guards, timings, now, self.miss, self.longest)
 

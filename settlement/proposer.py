@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from chains.legs import Quorum
 from htlc.errors import MalformedTerms
 from htlc.protocols import protocol
 from htlc.protocols.base import DealProtocol, Guards
@@ -26,7 +27,8 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a user wants to propose. role: ours. legs: by leg name; an asset as the chain's configuration names
-    it. times: absolute UNIX seconds by name. lasts: how long the proposal is good for, seconds."""
+    it. times: absolute UNIX seconds by name. lasts: how long the proposal is good for, seconds. quorum: of an
+    attested option."""
 
     protocol: str
     role: str
@@ -34,6 +36,7 @@ class Offer:
     times: Mapping[str, int]
     options: Mapping[str, str]
     lasts: int = 600
+    quorum: Quorum | None = None
 
 
 class Proposer:
@@ -71,7 +74,7 @@ class Proposer:
                 raise MalformedTerms(f"legs.{name}.chain", f"there is no chain {leg.chain!r} in the configuration")
             legs[name] = replace(leg, asset=self._desk.chains[leg.chain].asset(leg.asset))
         networks = {leg.chain: self._desk.chains[leg.chain].identity for leg in legs.values()}
-        return Terms(offer.protocol, networks, legs, dict(offer.times), dict(offer.options), {})
+        return Terms(offer.protocol, networks, legs, dict(offer.times), dict(offer.options), {}, offer.quorum)
 
     async def _rehearse(self, spoken: DealProtocol, role: str, ours: Terms, now: int) -> Guards:
         """Check the terms as far as one can without the other party, which we play ourselves: nothing of it is

@@ -35,6 +35,8 @@ def leg_form(leg: Leg, made: LegAddress) -> dict[str, str]:
         form[f"{path.name}.hashes"] = ",".join(value.hex() for value in path.hashes)
         form[f"{path.name}.signers"] = ",".join(path.signers)
         form[f"{path.name}.after"] = "" if path.after is None else str(path.after)
+        if path.quorum is not None:
+            form[f"{path.name}.quorum"] = f"{path.quorum.threshold} of {','.join(path.quorum.members)}"
     return form
 
 
@@ -60,7 +62,7 @@ def compare_terms(proposed: Terms, found: Terms, role: str) -> None:
             theirs = getattr(found.legs.get(name), field, ABSENT)
             if ours != theirs:
                 raise LegMismatch(name, field, str(ours), str(theirs))
-    for part in ("protocol", "networks", "times", "options"):
+    for part in ("protocol", "networks", "times", "options", "quorum"):
         _compare(part, getattr(proposed, part), getattr(found, part))
     expected = proposed.to_json()["parties"][role]
     _compare(f"parties.{role}", expected, found.to_json()["parties"].get(role, {}))

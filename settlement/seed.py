@@ -3,6 +3,7 @@
     seed      64 bytes, BIP39 of the words (the BIP39 passphrase stays empty)
     secret    HKDF-SHA256 (RFC 5869) of the seed, salt = our nonce of the deal, info = label
     identity  BIP340 key from HKDF of the seed, the same in every deal
+    attester  ECDSA key from HKDF of the seed, of a member of quorums; `chains.quorum` makes each deal's from it
 
 The words are shown once, when the seed is made. On disk there is only the entropy, under a passphrase
 (scrypt, RFC 7914) and ChaCha20-Poly1305 (RFC 8439).
@@ -50,6 +51,7 @@ FILE_MODE = 0o600
 MAX_FILE = 4096
 SECRET_INFO = b"strikelock/secret/1/"
 IDENTITY_INFO = b"strikelock/identity/1"
+ATTESTER_INFO = b"strikelock/attester/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,15 @@ class Seed:
     def identity(self) -> Identity:
         """The key that signs our messages."""
         return Identity(_hkdf(self.raw, b"", IDENTITY_INFO))
+
+    def attester(self) -> bytes:
+        """The secret key of the attester that this seed is."""
+        return _hkdf(self.raw, b"", ATTESTER_INFO)
+
+
+def public_member(secret: bytes) -> str:
+    """How an attester stands in terms: its compressed public key, hex."""
+    return PrivateKey(secret).public_key.format().hex()
 
 
 def secret(seed: bytes, nonce: bytes, label: str) -> bytes:

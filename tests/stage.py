@@ -63,10 +63,13 @@ class Stage:
         self, protocol: str, role: str, legs: Mapping[str, LegTerms], releases: bool = True, kind: str = "call"
     ) -> str:
         """Have the first player propose the deal in `role`, and both enter it."""
-        options = {"kind": kind, "releases": "yes" if releases else "no"} if protocol == "option" else {}
+        options = {} if protocol == "swap" else {"kind": kind}
+        if protocol == "option":
+            options["releases"] = "yes" if releases else "no"
+        quorum = self.first.party.quorum() if protocol == "attested" else None
         peer = self.second.party.agreement.url
         times = self.first.party.ladder(protocol, {name: leg.chain for name, leg in legs.items()}, LIFE)
-        proposal = await self.first.party.propose(protocol, role, legs, options, times, peer)
+        proposal = await self.first.party.propose(protocol, role, legs, options, times, peer, quorum)
         deal = await self.first.party.agreed(proposal.id)
         assert deal is not None, proposal.stage
         return deal
@@ -127,12 +130,19 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(world: World, name: str, chains: tuple[str, str], rich: bool = True) -> AsyncIterator[Stage]:
-    """Two fresh parties on some chains of a world, with money. name: of the folder their files are in."""
+async def stage(
+    world: World,
+    name: str,
+    chains: tuple[str, str],
+    rich: bool = True,
+    attesters: Mapping[str, str] | None = None,
+) -> AsyncIterator[Stage]:
+    """Two fresh parties on some chains of a world, with money. name: of the folder their files are in. attesters:
+    that both rely on, by key."""
     async with AsyncExitStack() as stack:
         players = []
         for role in ("first", "second"):
-            actor = Actor(f"{name}-{role}", world, chains)
+            actor = Actor(f"{name}-{role}", world, chains, attesters=attesters)
             party = await stack.enter_async_context(Party.open(actor.settings, drive=True))
             await _open_gate(party, stack)
             driver = party.driver()
@@ -157,7 +167,7 @@ async def _open_gate(party: Party, stack: AsyncExitStack) -> None:
 
 def flows(terms: Terms, outcome: str) -> dict[str, dict[str, int]]:
     """What each role gains and pays in a deal by its outcome, fees apart, by role and "chain/asset"."""
-    writer, holder = ("writer", "holder") if terms.protocol == "option" else ("initiator", "participant")
+    writer, holder = ("initiator", "participant") if terms.protocol == "swap" else ("writer", "holder")
     moves = {
         "exercised": (("collateral", writer, holder), ("premium", holder, writer), ("strike", holder, writer)),
         "expired": (("premium", holder, writer),),

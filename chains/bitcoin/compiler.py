@@ -8,7 +8,7 @@ candidates is fixed, ties go to the lesser text, and the tests pin the scripts o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from itertools import combinations
 from typing import Final
@@ -20,12 +20,14 @@ from chains.bitcoin.keys import DER_SEQUENCE, MIN_SIGNATURE_BYTES, check_public
 from chains.bitcoin.miniscript import Fragment, Item, PreimageOf, Witness, item_bytes
 from chains.bitcoin.transaction import INPUT_WEIGHT
 from chains.errors import BadPolicy
-from chains.legs import Path
+from chains.legs import Path, Quorum
 
 MAX_PATHS: Final = 6  # the search doubles with each; no protocol of ours has more than three
 MAX_SCRIPT_BYTES: Final = 3600  # standardness limits of P2WSH (policy.h)
 MAX_STACK_ITEMS: Final = 100
 MAX_OPS: Final = 201  # consensus
+OP_0, OP_16 = 0x50, 0x60  # of the numbers: OP_1 is 0x51
+CHECK_MANY: Final = (0xAE, 0xAF)  # OP_CHECKMULTISIG and its VERIFY twin
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,21 @@ class Branch:
     order: tuple[str, ...]
     hashes: tuple[bytes, ...]
     after: int | None
+    quorum: Quorum | None = None
 
     @property
     def bare(self) -> bool:
-        return not self.keys and not self.hashes and self.after is None
+        return not self.keys and not self.hashes and self.after is None and self.quorum is None
 
     def without(self, key: str) -> Branch:
         order = tuple(other for other in self.order if other != key)
-        return Branch(self.name, self.keys - {key}, order, self.hashes, self.after)
+        return replace(self, keys=self.keys - {key}, order=order)
 
     def covers(self, other: Branch) -> bool:
         """Whether whoever can spend by `other` can spend by this one."""
         return (
             self.keys <= other.keys
+            and (self.quorum is None or self.quorum == other.quorum)
             and set(self.hashes) <= set(other.hashes)
             and (self.after is None or (other.after is not None and self.after <= other.after))
         )
@@ -94,9 +98,12 @@ def _branch(path: Path) -> Branch:
     order = (path.to, *path.signers)
     for key in order:
         check_public(key)
-    if len(set(order)) != len(order):
+    members = path.quorum.members if path.quorum else ()
+    for member in members:
+        check_public(member)
+    if len({*order, *members}) != len(order) + len(members):
         raise BadPolicy(f"path {path.name!r} names a key twice")
-    return Branch(path.name, frozenset(order), order, path.hashes, path.after)
+    return Branch(path.name, frozenset(order), order, path.hashes, path.after, path.quorum)
 
 
 def _check_overlap(branches: tuple[Branch, ...]) -> None:
@@ -118,12 +125,15 @@ def _check_limits(whole: Fragment) -> None:
 
 
 def _operations(script: bytes) -> int:
-    """Opcodes above OP_16 in a script of ours, whose pushes are all direct."""
-    position = count = 0
+    """Opcodes above OP_16 in a script of ours, whose pushes are all direct. A check of many signatures counts once
+    more for each of its keys, and their number stands before it."""
+    position = count = last = 0
     while position < len(script):
         opcode = script[position]
         position += 1 + (opcode if opcode <= 75 else 0)
-        count += opcode > 0x60
+        count += opcode > OP_16
+        count += last - OP_0 if opcode in CHECK_MANY else 0
+        last = opcode
     return count
 
 
@@ -186,7 +196,10 @@ class _Search:
 
 def _chain(branch: Branch) -> Fragment:
     """All conditions of one branch. The time comes last, where it needs no VERIFY."""
-    parts = [ms.sha256(value) for value in branch.hashes] + [ms.pk(key) for key in branch.order]
+    parts = [ms.sha256(value) for value in branch.hashes]
+    if branch.quorum is not None:
+        parts.append(ms.multi(branch.quorum.threshold, branch.quorum.members))
+    parts += [ms.pk(key) for key in branch.order]
     if branch.after is not None:
         parts.append(ms.after(branch.after))
     return reduce(lambda rest, part: ms.and_v(ms.verify(part), rest), reversed(parts[:-1]), parts[-1])
@@ -212,13 +225,13 @@ def _matches(template: Witness, witness: tuple[bytes, ...], fits: Callable[[Item
 
 def _fits(item: Item, data: bytes) -> bool:
     match item:
-        case ms.SigOf():
+        case ms.SigOf() | ms.MemberSig():
             return _is_signature(data)
         case PreimageOf(hash=value):
             return ms.opens(value, data)
         case ms.Choice(first=True):
             return data == b"\x01"
-        case ms.Choice() | ms.NoSig():
+        case ms.Choice() | ms.NoSig() | ms.Dummy():
             return data == b""
 
 

@@ -19,7 +19,9 @@ from chains.legs import PREIMAGE_BYTES
 _IF, _NOTIF, _ELSE, _ENDIF, _VERIFY, _IFDUP = b"\x63", b"\x64", b"\x67", b"\x68", b"\x69", b"\x73"
 _SIZE, _EQUAL, _EQUALVERIFY, _SHA256 = b"\x82", b"\x87", b"\x88", b"\xa8"
 _CHECKSIG, _CHECKSIGVERIFY, _CLTV = b"\xac", b"\xad", b"\xb1"
-_TWINS = {_EQUAL: _EQUALVERIFY, _CHECKSIG: _CHECKSIGVERIFY}
+_CHECKMULTISIG, _CHECKMULTISIGVERIFY = b"\xae", b"\xaf"
+_TWINS = {_EQUAL: _EQUALVERIFY, _CHECKSIG: _CHECKSIGVERIFY, _CHECKMULTISIG: _CHECKMULTISIGVERIFY}
+_OP_0 = 0x50  # OP_1 to OP_16 follow it
 
 
 # --- witnesses -------------------------------------------------------------------------------------------
@@ -53,20 +55,33 @@ class NoSig:
     key: str
 
 
-Item: TypeAlias = SigOf | PreimageOf | Choice | NoSig
+@dataclass(frozen=True, slots=True)
+class MemberSig:
+    """The signature number `place` of those that members of a quorum give, in the order of its keys."""
+
+    place: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dummy:
+    """The empty element that OP_CHECKMULTISIG takes besides (BIP147)."""
+
+
+Item: TypeAlias = SigOf | PreimageOf | Choice | NoSig | MemberSig | Dummy
 Witness: TypeAlias = tuple[Item, ...]  # in the order of the witness: the last is on top of the stack
 
 
 def item_bytes(item: Item) -> int:
     """Bytes of an item in the witness, with its length."""
     match item:
-        case SigOf():
+        case SigOf() | MemberSig():
             return 1 + SIGNATURE_BYTES
         case PreimageOf():
             return 1 + PREIMAGE_BYTES
         case Choice(first=True):
             return 2
-        case Choice() | NoSig():
+        case Choice() | NoSig() | Dummy():
             return 1
 
 
@@ -120,6 +135,22 @@ def pk(key: str) -> Fragment:
         script=push(bytes.fromhex(key)) + _CHECKSIG,
         paths={None: (SigOf(key),)},
         keys=frozenset((key,)),
+        d=True,
+        u=True,
+        s=True,
+        e=True,
+        tail=True,
+    )
+
+
+def multi(threshold: int, keys: tuple[str, ...]) -> Fragment:
+    """Signatures by `threshold` of up to 16 keys, in their order."""
+    pushes = b"".join(push(bytes.fromhex(key)) for key in keys)
+    return Fragment(
+        text=f"multi({threshold},{','.join(keys)})",
+        script=bytes((_OP_0 + threshold,)) + pushes + bytes((_OP_0 + len(keys),)) + _CHECKMULTISIG,
+        paths={None: (Dummy(), *(MemberSig(place, keys) for place in range(threshold)))},
+        keys=frozenset(keys),
         d=True,
         u=True,
         s=True,

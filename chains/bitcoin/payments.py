@@ -147,9 +147,12 @@ class Sweep:
                 return sign(self.key.secret, tx.digest(index), SIGHASH_ALL)
             case ms.SigOf(key=signer):
                 return self.consents[tx.inputs[index].outpoint][signer]
+            case ms.MemberSig(place=place, keys=members):
+                given = self.consents[tx.inputs[index].outpoint]
+                return [given[member] for member in members if member in given][place]
             case ms.PreimageOf(hash=value):
                 return self.preimages[value]
             case ms.Choice(first=True):
                 return b"\x01"
-            case ms.Choice() | ms.NoSig():
+            case ms.Choice() | ms.NoSig() | ms.Dummy():
                 return b""

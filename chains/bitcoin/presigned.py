@@ -60,7 +60,7 @@ def complete(chain: str, leg: Leg, spend: Presigned, preimages: Sequence[bytes] 
         signature = bytes.fromhex(spend.signature)
     except (ValueError, BadPolicy) as error:
         raise BadPresigned(chain, spend.path, f"it can't be read ({error})") from error
-    if path.signers:
+    if path.needs_others:
         raise BadPresigned(chain, path.name, "the path needs others' signatures")
     if not 0 < spend.amount < spend.held < 2**63 or not 0 < len(script) <= MAX_SCRIPT_BYTES:
         raise BadPresigned(chain, path.name, "amounts or script are out of range")
@@ -84,11 +84,11 @@ def _tx(contract: Contract, path: Path, point: bytes, held: int, output: TxOut) 
 
 def _item(item: ms.Item, signature: bytes, preimages: Mapping[bytes, bytes]) -> bytes:
     match item:
-        case ms.SigOf():
+        case ms.SigOf() | ms.MemberSig():  # of no other key: the path needs nobody else
             return signature
         case ms.PreimageOf(hash=value):
             return preimages[value]
         case ms.Choice(first=True):
             return b"\x01"
-        case ms.Choice() | ms.NoSig():
+        case ms.Choice() | ms.NoSig() | ms.Dummy():
             return b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain as joined
 
@@ -24,6 +24,7 @@ from chains.errors import BadAsset, BadKey, NothingToSpend, WouldFail
 from chains.extras import Presigned
 from chains.legs import NATIVE, Leg, Path
 from chains.port import Key, SignedTx, Tip
+from chains.quorum import unpack
 
 
 class UtxoWallet:
@@ -125,7 +126,7 @@ class UtxoWallet:
         self._check(policy, key, preimages, tip)
         coins = self._standing(contract)
         signatures = self._consents(contract, policy, consents, coins)
-        ready = [coin for coin in coins if len(signatures.get(coin.outpoint, {})) == len(policy.signers)]
+        ready = [coin for coin in coins if _enough(policy, signatures[coin.outpoint])]
         main = self._main(leg, contract, ready, replacing)
         sweep = Sweep(
             address=segwit_address(self._network.hrp, contract.output),
@@ -173,24 +174,30 @@ class UtxoWallet:
         self, contract: Contract, path: Path, texts: Sequence[str], coins: Sequence[Receipt]
     ) -> dict[bytes, dict[str, bytes]]:
         """Valid signatures of the path's other signers, by coin and key. Raises WouldFail if any signer's are
-        missing altogether."""
+        missing altogether. A member of a quorum may be silent or lie, as long as enough others don't."""
         found: dict[bytes, dict[str, bytes]] = {coin.outpoint: {} for coin in coins}
-        if len(texts) != len(path.signers):
-            raise WouldFail(
-                self._chain, f"path {path.name!r} needs {len(path.signers)} consents, not {len(texts)}"
-            )
-        for signer, text in zip(path.signers, texts, strict=True):
+        wanted = len(path.signers) + (path.quorum is not None)
+        if len(texts) != wanted:
+            raise WouldFail(self._chain, f"path {path.name!r} needs {wanted} consents, not {len(texts)}")
+        for signer, text in zip(path.signers, texts, strict=False):
             signatures = consenting.valid(contract, path, signer, text, coins)
             if coins and not signatures:
                 raise WouldFail(self._chain, f"the consent of {signer} is not for what stands at the leg")
             for point, signature in signatures.items():
                 found[point][signer] = signature
+        if path.quorum is not None:
+            for member, text in unpack(texts[-1:], path.quorum).items():
+                for point, signature in consenting.valid(contract, path, member, text, coins).items():
+                    found[point][member] = signature
+            if coins and not any(_enough(path, signatures) for signatures in found.values()):
+                reason = f"fewer than {path.quorum.threshold} members signed for what stands at the leg"
+                raise WouldFail(self._chain, reason)
         return found
 
     async def presign(self, leg: Leg, path: str, key: Key, prices: Sequence[int]) -> tuple[Presigned, ...]:
         """See `chains.extras.Presigns`: of the coin that every spend of the leg takes."""
         policy = leg.path(path)
-        if key.public != policy.to or policy.signers:
+        if key.public != policy.to or policy.needs_others:
             raise BadKey(key.public, f"path {path!r} pays {policy.to}, and may need more than its signature")
         await self._follower.advance()
         contract = compile_policy(leg.paths)
@@ -203,7 +210,7 @@ class UtxoWallet:
     async def consent(self, leg: Leg, path: str, key: Key) -> str:
         """See the port. Raises NothingToSpend while nothing stands at the leg."""
         policy = leg.path(path)
-        if key.public not in policy.signers:
+        if key.public not in _others(policy):
             raise BadKey(key.public, f"it is no signer of path {path!r}")
         await self._follower.advance()
         contract = compile_policy(leg.paths)
@@ -216,7 +223,7 @@ class UtxoWallet:
         """See the port: it must be good for the coin that every spend takes. Smaller coins that came later do not
         spoil it."""
         policy = leg.path(path)
-        if signer not in policy.signers:
+        if signer not in _others(policy):
             return False
         await self._follower.advance()
         contract = compile_policy(leg.paths)
@@ -257,3 +264,16 @@ class UtxoWallet:
         entries = [await self._node.entry(tx.txid) for tx in replaced]
         base = max([tx.fee for tx in replaced] + [one.family_fee for one in entries if one])
         return Bid(max(price, *(tx.price + 1 for tx in replaced)), base=base, step=step)
+
+
+def _others(path: Path) -> tuple[str, ...]:
+    """Whose signatures may stand in a spend by the path, besides the recipient's."""
+    return (*path.signers, *(path.quorum.members if path.quorum else ()))
+
+
+def _enough(path: Path, signatures: Mapping[str, bytes]) -> bool:
+    """All signers signed for a coin, and enough of the quorum."""
+    members = sum(key not in path.signers for key in signatures)
+    return len(signatures) - members == len(path.signers) and (
+        path.quorum is None or members >= path.quorum.threshold
+    )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import coincurve
 
-from chains.evm.vaults import CURVE_ORDER, public_address
+from chains.evm.codec import public_address
+from chains.evm.vaults import CURVE_ORDER
 
 HARDENED = 2**31
 PATH = (44 + HARDENED, 60 + HARDENED, 0 + HARDENED, 0)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from Crypto.Hash import keccak
 
 from chains.errors import BadKey
 from chains.legs import NATIVE
+
+if TYPE_CHECKING:
+    import coincurve
 
 WORD = 32
 KEPT = 4096  # addresses remembered with their checksums, each of which is a hash
@@ -27,6 +30,11 @@ def checksum_address(raw: bytes) -> str:
     digits = raw.hex()
     marks = keccak256(digits.encode()).hex()
     return "0x" + "".join(d.upper() if int(mark, 16) > 7 else d for d, mark in zip(digits, marks, strict=False))
+
+
+def public_address(public: coincurve.PublicKey) -> str:
+    """The account of a public key."""
+    return checksum_address(keccak256(public.format(compressed=False)[1:])[12:])
 
 
 @lru_cache(KEPT)

@@ -13,12 +13,11 @@ import coincurve
 from chains.errors import ChainUnavailable, WouldFail
 from chains.evm.artifact import load
 from chains.evm.client import Client
-from chains.evm.codec import address_bytes, checksum_address, keccak256, word
+from chains.evm.codec import address_bytes, checksum_address, keccak256, public_address, word
 from chains.evm.errors import Reverted
 from chains.evm.market import read_market
 from chains.evm.reverts import words_of
 from chains.evm.transaction import Transaction
-from chains.evm.vaults import public_address
 
 # Arachnid's deployment proxy stands on most chains and on local nodes: call data is a salt and creation code,
 # and the contract's address follows from these two (EIP-1014).

@@ -17,6 +17,7 @@ from typing import Any
 
 from chains.errors import ChainUnavailable, RpcError
 from chains.evm.balances import read_balances
+from chains.evm.choices import flat
 from chains.evm.client import Client
 from chains.evm.history import History
 from chains.evm.vaults import NotASpend, Spent, decode_spent, spent_filter
@@ -289,12 +290,13 @@ def _record(history: History, sightings: Iterable[Sighting]) -> None:
     """Add what left this leg in blocks not seen yet. Another asset than the leg's says nothing of its state,
     whatever path it took; but the preimages it showed are public."""
     leg = history.leg
+    paths = flat(leg).paths
     mine = [seen for seen in sightings if seen.spent.vault == history.address and seen.height >= history.next]
     moved = {seen.txid for seen in mine if seen.spent.asset == leg.asset}
     for seen in mine:
         spent = seen.spent
         if spent.asset == leg.asset:
-            path = leg.paths[spent.path].name if spent.path < len(leg.paths) else None
+            path = paths[spent.path].name if spent.path < len(paths) else None
             history.record(seen.height, Spend(seen.txid, path, spent.amount, spent.preimages, depth=0))
         elif spent.preimages and seen.txid not in moved:
             history.record(seen.height, Spend(seen.txid, None, 0, spent.preimages, depth=0))

@@ -11,9 +11,9 @@ from chains.errors import WouldFail
 from chains.evm.account import Account
 from chains.evm.adapter import EvmChain
 from chains.evm.client import Client
+from chains.evm.codec import public_address
 from chains.evm.deploy import deploy_factory, deploy_token, mint
 from chains.evm.settings import EvmSettings
-from chains.evm.vaults import public_address
 from chains.evm.wallet import EvmWallet, Push
 from chains.legs import MAX_TIME, NATIVE, Leg, Path
 from chains.port import SignedTx

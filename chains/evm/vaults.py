@@ -14,6 +14,7 @@ from typing import Any
 import coincurve
 
 from chains.errors import BadAmount, BadKey, BadPolicy, BadTime, StrikelockError
+from chains.evm.choices import flat
 from chains.evm.codec import (
     WORD,
     address_bytes,
@@ -22,6 +23,7 @@ from chains.evm.codec import (
     asset_name,
     checksum_address,
     keccak256,
+    public_address,
     raw_bytes,
     selector,
     word,
@@ -106,7 +108,7 @@ def check_leg(leg: Leg, factory: str) -> None:
     asset = asset_bytes(leg.asset)
     if leg.asset.startswith("0x") and int.from_bytes(asset, "big") <= LAST_PRECOMPILE:
         raise BadKey(leg.asset, "no token can stand at this address")
-    for path in leg.paths:
+    for path in flat(leg).paths:
         _check_recipient(path.to, address_bytes(factory), asset)
         if len(set(path.signers)) != len(path.signers):
             raise BadPolicy(f"path {path.name!r} names a signer twice")
@@ -164,7 +166,7 @@ def _tail(leg: Leg, start: int, chain_id: int) -> bytes:
 def terms_hash(leg: Leg, chain_id: int) -> bytes:
     """The commitment to the leg that is its vault's CREATE2 salt. `chain_id` is the chain's when the factory was
     deployed."""
-    return _tail(leg, 0, chain_id)
+    return _tail(flat(leg), 0, chain_id)
 
 
 @lru_cache(KEPT)
@@ -313,11 +315,6 @@ def check_consent(
     except (BadWitness, ValueError):
         return False
     return public_address(public) == checksum_address(address_bytes(signer))
-
-
-def public_address(public: coincurve.PublicKey) -> str:
-    """The account of a public key."""
-    return checksum_address(keccak256(public.format(compressed=False)[1:])[12:])
 
 
 # --- events ----------------------------------------------------------------------------------------------

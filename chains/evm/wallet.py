@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chains.errors import NothingToSpend, WouldFail
-from chains.evm import vaults
+from chains.evm import quorums, vaults
 from chains.evm.account import Account
+from chains.evm.choices import flat, indexes
 from chains.evm.client import Client
 from chains.evm.errors import Reverted
 from chains.evm.purse import MARGIN, Call, Purse, Slot
@@ -19,6 +20,7 @@ from chains.evm.reverts import is_empty, words_of
 from chains.evm.settings import EvmSettings
 from chains.legs import NATIVE, Leg
 from chains.port import Key, SignedTx
+from chains.quorum import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ class EvmWallet:
                 allowance = max(allowance, await self._simulated(push, asset, self._call(push, asset)))
             except (NothingToSpend, WouldFail):
                 continue
-            good.append(vaults.VaultSpend(push.leg, _index(push), self._chain_id, *_witness(push)))
+            good.append(self._vault_spend(push))
         if not good:
             raise NothingToSpend(self._chain, ", ".join(self._vault(push.leg) for push in pushes))
         call = Call(self._factory, data=vaults.batch_calldata(asset, allowance + MARGIN, good))
@@ -183,12 +185,32 @@ class EvmWallet:
         return await self._purse.estimate(call)
 
     def _call(self, push: Push, asset: str) -> Call:
-        preimages, signatures = _witness(push)
+        spend = self._vault_spend(push)
         try:
-            data = vaults.spend_calldata(push.leg, _index(push), self._chain_id, asset, preimages, signatures)
+            data = vaults.spend_calldata(
+                spend.leg, spend.path_index, self._chain_id, asset, spend.preimages, spend.signatures
+            )
         except vaults.BadWitness as error:
             raise WouldFail(self._chain, str(error)) from error
         return Call(self._factory, data=data)
+
+    def _vault_spend(self, push: Push) -> vaults.VaultSpend:
+        """The vault's path and its witness. Raises WouldFail where too few members of a quorum signed."""
+        leg, path = flat(push.leg), push.leg.path(push.path)
+        if path.quorum is None:
+            signatures = tuple(_signature(consent) for consent in push.consents)
+            return vaults.VaultSpend(leg, _index(push), self._chain_id, push.preimages, signatures)
+        given = unpack(push.consents[-1:], path.quorum)
+        good = {member: text for member, text in given.items() if self._signed(push.leg, path.name, member, text)}
+        chosen = quorums.choose(push.leg, path.name, good)
+        if chosen is None:
+            raise WouldFail(self._chain, f"{len(good)} members signed, {path.quorum.threshold} are needed")
+        index, members = chosen
+        others = tuple(_signature(consent) for consent in push.consents[:-1])
+        return vaults.VaultSpend(leg, index, self._chain_id, push.preimages, (*others, *members))
+
+    def _signed(self, leg: Leg, path: str, member: str, consent: str) -> bool:
+        return quorums.valid(leg, path, member, consent, self._chain_id, self._factory)
 
     def _vault(self, leg: Leg) -> str:
         return vaults.vault_address(leg, self._chain_id, self._factory)
@@ -196,15 +218,22 @@ class EvmWallet:
     # --- consenting
 
     async def consent(self, leg: Leg, path: str, key: Key) -> str:
-        """Our EIP-712 signature, hex, good for whatever stands or will stand at the vault."""
+        """Our EIP-712 signature, hex, good for whatever stands or will stand at the vault; as a member of a
+        quorum, one for every choice of members that we are in."""
+        quorum = leg.path(path).quorum
+        if quorum is not None and key.public in quorum.members:
+            return quorums.sign(leg, path, key.public, key.secret, self._chain_id, self._factory)
         index = _index(Push(leg, path))
-        return "0x" + vaults.sign_consent(leg, index, self._chain_id, self._factory, key.secret).hex()
+        return "0x" + vaults.sign_consent(flat(leg), index, self._chain_id, self._factory, key.secret).hex()
 
     async def check_consent(self, leg: Leg, path: str, signer: str, consent: str) -> bool:
         """Whether the factory would take it as `signer`'s."""
+        quorum = leg.path(path).quorum
+        if quorum is not None and signer in quorum.members:
+            return self._signed(leg, path, signer, consent)
         index = _index(Push(leg, path))
         signature = _signature(consent)
-        return vaults.check_consent(leg, index, self._chain_id, self._factory, signer, signature)
+        return vaults.check_consent(flat(leg), index, self._chain_id, self._factory, signer, signature)
 
 
 def _payment(leg: Leg, vault: str) -> Call:
@@ -214,11 +243,7 @@ def _payment(leg: Leg, vault: str) -> Call:
 
 
 def _index(push: Push) -> int:
-    return push.leg.paths.index(push.leg.path(push.path))
-
-
-def _witness(push: Push) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    return push.preimages, tuple(_signature(consent) for consent in push.consents)
+    return indexes(push.leg, push.path)[0]
 
 
 def _signature(consent: str) -> bytes:

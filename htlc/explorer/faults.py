@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from htlc.protocols import attested as att
 from htlc.protocols import option as opt
 from htlc.protocols import swap as swp
+from htlc.protocols.attested import Attested
 from htlc.protocols.base import (
     Action,
     Close,
@@ -230,3 +232,51 @@ class OptionWindow(Option):
         undone = case.guards.outage + guard.final
         cancel = case.terms.times[opt.PREMIUM] + guard.lag - undone + self.slip
         return Window(cancel - guard.include, cancel)
+
+
+# --- attested option -------------------------------------------------------------------------------------
+
+
+class AttestedRevealsLate(Attested):
+    """A secret of an attested option is shown up to the very deadline of the leg it takes."""
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        late = reveals(super().plan(terms, view, stance, now, breathless(guards)))
+        return super().plan(terms, view, stance, now, guards) or late
+
+
+class AttestedRevealsShallow(Attested):
+    """The writer of an attested option takes the premium as soon as it is in a block."""
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        early = reveals(super().plan(terms, view, stance, now, shallow(guards)))
+        return early or super().plan(terms, view, stance, now, guards)
+
+
+class AttestedClosesShallow(Attested):
+    """An attested option is closed when its last spend is in a block."""
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        early = super().plan(terms, view, stance, now, shallow(guards))
+        return early if _closing(early) else super().plan(terms, view, stance, now, guards)
+
+
+class AttestedFundsShallow(Attested):
+    """The holder pays the premium of an attested option as soon as the collateral is in a block."""
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        state = view.legs[opt.COLLATERAL]
+        if isinstance(state, Funded) and view.fundings[opt.PREMIUM] is Flight.NONE:
+            view = replace(view, legs={**view.legs, opt.COLLATERAL: Funded(FAR, state.held)})
+        return super().plan(terms, view, stance, now, guards)
+
+
+class AttestedWithoutA(Attested):
+    """The collateral of an attested option wants e and the quorum alone, not a."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        collateral, *rest = att.TABLE.legs
+        exercise, refund = collateral.paths
+        bare = replace(collateral, paths=(replace(exercise, hashes=(opt.E,)), refund))
+        self._table = replace(att.TABLE, legs=(bare, *rest))

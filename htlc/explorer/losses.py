@@ -8,7 +8,9 @@ from htlc.explorer.model import EXERCISE, FUNDED, SPENT, Model, State
 def loss(model: Model, state: State) -> str | None:
     """Why the honest party lost money, or None."""
     paths = taken(model, state)
-    return _SWAP[model.role](paths) if "x" in paths else _OPTION[model.role](model, state, paths)
+    if "x" in paths:
+        return _SWAP[model.role](paths)
+    return (_ATTESTED if model.protocol.attested else _OPTION)[model.role](model, state, paths)
 
 
 def taken(model: Model, state: State) -> dict[str, str]:
@@ -62,5 +64,21 @@ def _holder(model: Model, state: State, taken: dict[str, str]) -> str | None:
     return "the premium was taken and the option could not be used" if wanted else None
 
 
+def _attested_holder(model: Model, state: State, taken: dict[str, str]) -> str | None:
+    """As before, but that a quorum which is not bound to answer may cost the holder the use of the option."""
+    if taken["strike"] == "exercise" and taken["collateral"] != "exercise":
+        return "the strike was taken and the collateral was not delivered"
+    lapsed = taken["premium"] == "activate" and taken["collateral"] != "exercise"
+    wanted = model.will & EXERCISE and not model.whims and model.timely
+    return "the premium was taken and the option could not be used" if lapsed and wanted else None
+
+
+def _attested_writer(model: Model, state: State, taken: dict[str, str]) -> str | None:
+    if taken["collateral"] == "exercise" and taken["premium"] != "activate":
+        return "the option was used and the premium was not paid"
+    return _writer(model, state, taken)
+
+
+_ATTESTED = {"writer": _attested_writer, "holder": _attested_holder}
 _SWAP = {"initiator": _initiator, "participant": _participant}
 _OPTION = {"writer": _writer, "holder": _holder}

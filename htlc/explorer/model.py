@@ -15,6 +15,8 @@ and
 for
   the honest one.
 - The honest party is out whenever it hurts, up to R ticks at a time, and looks once between two outages.
+- A quorum, where there is one, attests what it is asked for by anyone, when it is true and no reorganisation can
+  change that; as late as it likes, or never.
 
 Depth in blocks is ticks since inclusion plus one, so what no reorganisation can reach is r + 1 deep.
 """
@@ -27,7 +29,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from chains.legs import Leg
+from coincurve import PrivateKey
+
+from chains.legs import Leg, Quorum
+from chains.quorum import threshold_of
 from htlc.protocols.base import ChainGuard, DealProtocol, Guards, Will
 from htlc.terms import Contribution, LegTerms, Terms
 
@@ -35,6 +40,7 @@ AMOUNT = 1
 ABSENT, FUNDED, SPENT = 0, 1, 2
 NO_FUNDING, PENDING, CANCELLING, MINED, UNDONE = 0, 1, 2, 3, 4
 EXERCISE, LET_GO, STOP = 1, 2, 4  # bits of what the user wants
+HONEST, SHALLOW, BAD = "honest", "shallow", "bad"  # quorums: SHALLOW waits for a block less, BAD signs anything
 RESTORED = 8  # beside them: the machine was lost, and runs again from the seed and the terms alone
 
 
@@ -70,6 +76,7 @@ class State(NamedTuple):
     out: int = 0
     closed: bool = False
     early: bool = False  # a release of the first leg was signed while another leg could still be taken
+    asked: int = 0  # 0: the quorum was not asked; else one more than the ticks it has left, if it has to answer
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ class Model:
     whims: int = 0  # what the user may come to want at any time
     sweeps: bool = True  # a restored party first pays all it holds to itself: nothing forgotten can confirm
     clock_low: bool = True  # the honest party sees its chains' clocks as late as can be, or as early
+    quorum: str = HONEST  # what the quorum attests, where the protocol has one; it is never bound to answer
+    timely: bool = False  # but here it is, within d; and our fundings are mined within d
     last: int = 0
 
     @cached_property
@@ -140,11 +149,17 @@ class Model:
         path = self.legs[leg].paths[index]
         recipient, _ = self.protocol.recipient_key(leg, path.name)
         mask = sum(1 << self.hashes.index(value) for value in path.hashes)
-        return PathAt(path.name, recipient == self.role, mask, path.after, len(path.signers) > 0)
+        return PathAt(path.name, recipient == self.role, mask, path.after, path.needs_others)
 
     @cached_property
     def releases(self) -> tuple[tuple[str, str], ...]:
-        return tuple((leg, path.name) for leg in self.names for path in self.legs[leg].paths if path.signers)
+        """Paths that need others' signatures: the other party's, or the quorum's."""
+        return tuple((leg, path.name) for leg in self.names for path in self.legs[leg].paths if path.needs_others)
+
+    @cached_property
+    def attested(self) -> int:
+        """Which of them need the quorum's."""
+        return sum(1 << i for i, one in enumerate(self.releases) if one in self.protocol.attested)
 
     @cached_property
     def their_secrets(self) -> int:
@@ -167,7 +182,8 @@ class Model:
 
 
 class PathAt(NamedTuple):
-    """A path as the world sees it. secrets: mask of the hashes it wants. signed: by the other side too."""
+    """A path as the world sees it. secrets: mask of the hashes it wants. signed: by the other side too, or by the
+    quorum."""
 
     name: str
     ours: bool
@@ -183,6 +199,7 @@ def will_of(mask: int) -> Will:
 # --- terms in ticks --------------------------------------------------------------------------------------
 
 SECRETS = {label: label.encode() * 32 for label in ("a", "e", "s")}
+MEMBERS = tuple(sorted(PrivateKey(bytes([i]) * 32).public_key.format().hex() for i in (1, 2, 3)))
 
 
 def make_terms(
@@ -196,6 +213,7 @@ def make_terms(
         times=times,
         options=options,
         parties={role: _party(protocol, role) for role in protocol.roles},
+        quorum=Quorum(threshold_of(len(MEMBERS)), MEMBERS) if protocol.attested else None,
     )
 
 

@@ -10,6 +10,7 @@ from chains.port import LegFacts, Spend
 from htlc.explorer.model import (
     ABSENT,
     AMOUNT,
+    BAD,
     CANCELLING,
     EXERCISE,
     FUNDED,
@@ -18,6 +19,7 @@ from htlc.explorer.model import (
     NO_FUNDING,
     PENDING,
     RESTORED,
+    SHALLOW,
     SPENT,
     STOP,
     UNDONE,
@@ -30,6 +32,7 @@ from htlc.explorer.model import (
 )
 from htlc.protocols.base import (
     Action,
+    Attest,
     Close,
     Facts,
     Flight,
@@ -44,7 +47,9 @@ from htlc.protocols.base import (
 )
 
 T = TypeVar("T")
-(LEGS, PENDINGS, FLYINGS, PUBLIC, VOWED, GIVEN, HELD, WILL, REORGS, OUT, CLOSED, EARLY) = range(len(State._fields))
+(LEGS, PENDINGS, FLYINGS, PUBLIC, VOWED, GIVEN, HELD, WILL, REORGS, OUT, CLOSED, EARLY, ASKED) = range(
+    len(State._fields)
+)
 VOWS = (Vow.NEVER_REVEAL, Vow.NEVER_FUND)
 Move = tuple[str, State]  # what happens, in words, and the state after it
 
@@ -59,7 +64,12 @@ class Moves:
         self._signable = [
             (1 << number, model.names.index(leg), f"they sign {path} of {leg}")
             for number, (leg, path) in enumerate(model.releases)
-            if model.protocol.recipient_key(leg, path)[0] == model.role
+            if model.protocol.recipient_key(leg, path)[0] == model.role and not model.attested & 1 << number
+        ]
+        self._attestable = [
+            (1 << number, model.protocol.recipient_key(leg, path)[0] == model.role)
+            for number, (leg, path) in enumerate(model.releases)
+            if model.attested & 1 << number
         ]
 
     def after(self, tick: int, states: Iterable[State]) -> dict[State, State]:
@@ -110,7 +120,8 @@ class Moves:
         pending = tuple(one and (one[0], one[1] - 1) for one in state.pending)
         flying = tuple(self._flying_older(i, one) for i, one in enumerate(state.flying))
         reorgs = tuple(2 if one else 0 for one in state.reorgs)
-        return State._make((legs, pending, flying, *state[PUBLIC:REORGS], reorgs, *state[OUT:]))
+        asked = max(state.asked - 1, 1) if state.asked else 0
+        return State._make((legs, pending, flying, *state[PUBLIC:REORGS], reorgs, *state[OUT:ASKED], asked))
 
     def _leg_older(self, i: int, leg: LegAt) -> LegAt:
         beyond = self._model.pace_of[i].reorg + 1
@@ -124,6 +135,8 @@ class Moves:
             return Flying(CANCELLING, one.ticks - 1)
         if one.code == UNDONE:
             return Flying(UNDONE, min(one.ticks + 1, self._model.pace_of[i].reorg + 1))
+        if one.code == PENDING and self._model.timely:
+            return Flying(PENDING, one.ticks - 1)
         return one
 
     def _overdue(self, state: State) -> bool:
@@ -132,7 +145,9 @@ class Moves:
             one is not None and one[1] <= 0 and leg.status == FUNDED
             for one, leg in zip(state.pending, state.legs, strict=True)
         )
-        return late or any(one.code == CANCELLING and one.ticks <= 0 for one in state.flying)
+        due = (PENDING, CANCELLING) if self._model.timely else (CANCELLING,)
+        silent = self._model.timely and state.asked == 1
+        return late or silent or any(one.code in due and one.ticks <= 0 for one in state.flying)
 
     def _micro(self, tick: int, state: State) -> Iterator[Move]:
         """One thing that may happen."""
@@ -143,6 +158,26 @@ class Moves:
             if state.reorgs[self._model.chain_of[i]] < 2:
                 yield from self._reorgs(i, state)
         yield from self._words(state)
+        yield from self._attestations(state)
+
+    def _attestations(self, state: State) -> Iterator[Move]:
+        """The quorum signs: for us once we asked, for the other party at any time."""
+        for bit, ours in self._attestable:
+            field = HELD if ours else GIVEN
+            if (state.held if ours else state.given) & bit or (ours and not state.asked):
+                continue
+            if self._attestable_now(state):
+                then = _put(state, field, (state.held if ours else state.given) | bit)
+                yield "the quorum attests", _put(then, ASKED, 0)
+
+    def _attestable_now(self, state: State) -> bool:
+        """The strike is there, and deeper than any reorganisation reaches."""
+        model = self._model
+        if model.quorum == BAD:
+            return True
+        i = model.names.index("strike")
+        leg, horizon = state.legs[i], model.pace_of[i].reorg
+        return leg.status == FUNDED and leg.funded >= (horizon if model.quorum == SHALLOW else horizon + 1)
 
     def _fundings(self, i: int, state: State) -> Iterator[Move]:
         name, flying = self._model.names[i], state.flying[i]
@@ -284,7 +319,11 @@ class Moves:
     def _stance(self, state: State) -> Stance:
         releases = self._model.releases
         if state.will & RESTORED:
-            return Stance(self._model.role, self._ours, limited=True)
+            # The quorum gives again what it gave once, and limited as we are we only take what is public.
+            again = frozenset(
+                one for i, one in enumerate(releases) if state.held & self._model.attested & (1 << i)
+            )
+            return Stance(self._model.role, self._ours, limited=True, consents_held=again)
         return Stance(
             role=self._model.role,
             secrets=self._ours,
@@ -304,7 +343,8 @@ class Moves:
             case Fund(leg):
                 i = self._model.names.index(leg)
                 started = state.flying[i].code != NO_FUNDING
-                return state if started else _with_flying(state, i, Flying(PENDING))
+                ticks = self._model.pace_of[i].include if self._model.timely else 0
+                return state if started else _with_flying(state, i, Flying(PENDING, ticks))
             case Unfund(leg):
                 i = self._model.names.index(leg)
                 pending = state.flying[i].code == PENDING
@@ -316,6 +356,9 @@ class Moves:
                 bit = 1 << self._model.releases.index((leg, path))
                 early = state.early or self._early(state)
                 return _put(_put(state, GIVEN, state.given | bit), EARLY, early)
+            case Attest(leg):
+                ticks = self._model.pace_of[self._model.names.index("strike")].include
+                return state if state.asked else _put(state, ASKED, ticks + 1 if self._model.timely else 1)
             case Swear(vow):
                 return _put(state, VOWED, state.vows | 1 << VOWS.index(vow))
             case Close():
@@ -354,6 +397,8 @@ def _say(action: Action) -> str:
             return f"we {path} {leg}"
         case GiveConsent(leg, path):
             return f"we sign {path} of {leg}"
+        case Attest(leg):
+            return f"we ask the quorum for {leg}"
         case Swear(vow):
             return f"we swear {vow}"
         case Close(outcome):

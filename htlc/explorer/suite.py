@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from htlc.explorer import faults
-from htlc.explorer.model import EXERCISE, LET_GO, RESTORED, STOP, Model, Pace, make_terms
+from htlc.explorer.model import BAD, EXERCISE, HONEST, LET_GO, RESTORED, SHALLOW, STOP, Model, Pace, make_terms
 from htlc.explorer.search import Result, explore
+from htlc.protocols.attested import ATTESTED
 from htlc.protocols.base import DealProtocol, Guards
 from htlc.protocols.option import OPTION
 from htlc.protocols.swap import SWAP
@@ -60,11 +61,13 @@ class Setting:
     relax: Callable[[Guards], Guards] | None = None
     shorten: Mapping[str, int] | None = None
     slack: int = 0
+    quorum: str = HONEST
+    timely: bool = False
 
 
 def make_model(protocol: DealProtocol, role: str, setting: Setting) -> Model:
     """A model with the earliest ladder that keeps every rule, in ticks."""
-    option = protocol.name == OPTION.name
+    option = protocol.name != SWAP.name
     chains = OPTION_CHAINS if option else SWAP_CHAINS
     paces = {"x": setting.pace, "y": setting.other or setting.pace}
     guards = Guards({chain: pace.guard() for chain, pace in paces.items()}, setting.outage)
@@ -72,7 +75,8 @@ def make_model(protocol: DealProtocol, role: str, setting: Setting) -> Model:
     times = ladder(protocol, chains, guards, 0, life if option else 0, slack=setting.slack)
     for name, ticks in (setting.shorten or {}).items():
         times[name] -= ticks
-    options = {"kind": "call", "releases": setting.releases} if option else {}
+    options = {"kind": "call", "releases": setting.releases} if protocol.name == OPTION.name else {}
+    options |= {"kind": "call"} if protocol.name == ATTESTED.name else {}
     quiet = 3 + max(p.lag + 3 * (setting.outage + p.include + p.reorg) for p in paces.values())
     return Model(
         protocol=protocol,
@@ -85,6 +89,8 @@ def make_model(protocol: DealProtocol, role: str, setting: Setting) -> Model:
         whims=setting.whims,
         clock_low=setting.clock_low,
         sweeps=setting.sweeps,
+        quorum=setting.quorum,
+        timely=setting.timely,
         last=max(times.values()) + quiet,
     )
 
@@ -109,6 +115,7 @@ def questions() -> Iterator[Question]:
     yield from _safe()
     yield from _relaxed()
     yield from _planted()
+    yield from _attested()
     yield from _large()
 
 
@@ -185,6 +192,57 @@ def _planted() -> Iterator[Question]:
     yield _ask(_doc(faults.SignsCollateralTooSoon), faults.SignsCollateralTooSoon(), HOLDER, False, **lets_go)
     after = faults.ExercisesAfterSigning()
     yield _ask(_doc(faults.ExercisesAfterSigning), after, HOLDER, False, will=EXERCISE, life=4, **lets_go)
+
+
+USED: Mapping[str, Any] = {"will": EXERCISE, "timely": True}  # where not using the option is a loss
+UNLIKE = ((Pace(2, 1, 1, 2), Pace(1, 2, 2, 1)), (Pace(1, 2, 2, 1), Pace(2, 1, 1, 2)))
+
+
+def _attested() -> Iterator[Question]:
+    """The attested option, with a quorum that is honest and may be silent; one that must answer; and bad ones."""
+    ask = _ask_attested
+    yield ask("writer", WRITER, True)
+    yield ask("holder who never exercises", HOLDER, True)
+    yield ask("holder, a silent quorum", HOLDER, True, will=EXERCISE)
+    yield ask("holder, a prompt quorum", HOLDER, True, **USED)
+    yield ask("holder who may", HOLDER, True, whims=EXERCISE | STOP)
+    yield ask("holder, restored at any time", HOLDER, True, whims=EXERCISE | RESTORED)
+    yield ask("holder, long outages", HOLDER, True, outage=5, **USED)
+    yield ask("holder, slower chains", HOLDER, True, pace=Pace(2, 2, 2, 2), outage=2, **USED)
+    yield ask("a shown a tick late", WRITER, False, relax=less_reach, slack=4)
+    yield ask("a shown a block early", WRITER, False, relax=less_depth)
+    yield ask("Ts a tick early", WRITER, False, shorten={"strike": 1})
+    late: dict[str, Any] = {"will": EXERCISE, "life": 4, "shorten": {"expiry": -1}, "relax": less_reach}
+    yield ask("e shown a tick late", HOLDER, False, **late)
+    yield ask("funded or e shown a block early", HOLDER, False, relax=less_depth, **USED)
+    yield ask("Tc a tick early", HOLDER, False, shorten={"collateral": 1}, **USED)
+    yield ask("expiry a tick early", HOLDER, False, shorten={"expiry": 1}, **USED)
+    # The trust, in the open: what a quorum that lies costs the writer, and that it costs the holder nothing.
+    yield ask("writer, a quorum that attests anything", WRITER, False, quorum=BAD)
+    yield ask("writer, a quorum a block too early", WRITER, False, quorum=SHALLOW)
+    yield ask("holder, a quorum that attests anything", HOLDER, True, quorum=BAD, **USED)
+    for fault, role, how in (
+        (faults.AttestedRevealsLate(), WRITER, {"slack": 2}),
+        (faults.AttestedRevealsLate(), HOLDER, {"will": EXERCISE}),
+        (faults.AttestedRevealsShallow(), WRITER, {}),
+        (faults.AttestedClosesShallow(), WRITER, {}),
+        (faults.AttestedFundsShallow(), HOLDER, USED),
+        (faults.AttestedWithoutA(), WRITER, {}),
+    ):
+        yield _ask(_doc(type(fault)), fault, role, False, **how)
+    for x, y in UNLIKE:
+        kind = "slow then deep" if x.include > 1 else "deep then slow"
+        both: dict[str, Any] = {"pace": x, "other": y}
+        yield ask(f"holder, {kind} chains", HOLDER, True, **both, **USED)
+        yield ask(f"Tc a tick early, {kind} chains", HOLDER, False, shorten={"collateral": 1}, **both, **USED)
+        yield ask(f"writer, {kind} chains", WRITER, True, large=True, **both)
+        yield ask(f"Ts a tick early, {kind} chains", WRITER, False, large=True, shorten={"strike": 1}, **both)
+    yield ask("writer, restored at any time", WRITER, True, large=True, whims=RESTORED)
+    yield ask("writer, early clocks", WRITER, True, large=True, clock_low=False)
+
+
+def _ask_attested(name: str, role: str, safe: bool, large: bool = False, **how: Any) -> Question:
+    return _ask(f"attested, {name}", ATTESTED, role, safe, large, **how)
 
 
 def _large() -> Iterator[Question]:

@@ -211,9 +211,9 @@ class Stance:
     """Who we are in a deal and what binds us.
 
     role: ours. secrets: our own preimages by hash. consents_given: (leg, path) we signed releases for and gave
-    away. consents_held: (leg, path) for which we hold the other party's signature. limited: restored from seed
-    or backup: never funds, never reveals first, never signs. exposed: hashes of our own secrets that a
-    transaction we signed shows, whether or not it was ever seen: no vow of silence is possible any more.
+    away. consents_held: (leg, path) for which we hold the other party's signature, or the quorum's. limited:
+    restored from seed or backup: never funds, never reveals first, never signs. exposed: hashes of our own secrets
+    that a transaction we signed shows, whether or not it was ever seen: no vow of silence is possible any more.
     """
 
     role: str
@@ -265,6 +265,14 @@ class GiveConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Attest:
+    """Have the signatures of the quorum for `path` of `leg`. They are held like a release once they are there."""
+
+    leg: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Swear:
     """Store a vow. What depends on it appears in the next plan."""
 
@@ -278,7 +286,7 @@ class Close:
     outcome: str
 
 
-Action: TypeAlias = Fund | Unfund | SpendLeg | GiveConsent | Swear | Close
+Action: TypeAlias = Fund | Unfund | SpendLeg | GiveConsent | Attest | Swear | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +350,11 @@ class DealProtocol(Protocol):
 
     def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
         """(role, key label) of the path's other signers, in the path's order."""
+        ...
+
+    @property
+    def attested(self) -> tuple[tuple[str, str], ...]:
+        """(leg, path) of the paths that a quorum must sign besides."""
         ...
 
     def lines(self, role: str) -> tuple[Line, ...]:

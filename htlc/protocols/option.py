@@ -89,35 +89,35 @@ SETUP = Line(
     waits=(("final", COLLATERAL), ("final", PREMIUM)),
     fixed=((("reach", PREMIUM),),),
 )
+STRIKE_IN_TIME = Line(
+    "the writer's claim after the refund of the collateral",
+    STRIKE,
+    COLLATERAL,
+    waits=(("settle", COLLATERAL), ("reach", STRIKE)),
+    outages=2,
+)
+PREMIUM_IN_TIME = Line(
+    "the holder's fundings before the option's life",
+    PREMIUM,
+    None,
+    waits=(("final", COLLATERAL), ("include", PREMIUM)),
+    fixed=((("final", PREMIUM),),),
+    outages=1,
+)
+LIFE = Line(
+    "the option's life after the refund of the premium",
+    EXPIRY,
+    PREMIUM,
+    waits=(("settle", PREMIUM),),
+    outages=1,
+    alive=True,
+)
 LINES = {
-    WRITER: (
-        SETUP,
-        Line(
-            "the writer's claim after the refund of the collateral",
-            STRIKE,
-            COLLATERAL,
-            waits=(("settle", COLLATERAL), ("reach", STRIKE)),
-            outages=2,
-        ),
-    ),
+    WRITER: (SETUP, STRIKE_IN_TIME),
     HOLDER: (
         SETUP,
-        Line(
-            "the holder's fundings before the option's life",
-            PREMIUM,
-            None,
-            waits=(("final", COLLATERAL), ("include", PREMIUM)),
-            fixed=((("final", PREMIUM),),),
-            outages=1,
-        ),
-        Line(
-            "the option's life after the refund of the premium",
-            EXPIRY,
-            PREMIUM,
-            waits=(("settle", PREMIUM),),
-            outages=1,
-            alive=True,
-        ),
+        PREMIUM_IN_TIME,
+        LIFE,
         Line("an exercise at expiry", COLLATERAL, EXPIRY, fixed=((("reach", COLLATERAL),),)),
     ),
 }
@@ -151,7 +151,7 @@ def plan_writer(case: Case, window: Window) -> tuple[Action, ...]:
         rules.fund(case, COLLATERAL, window, ready=not lost, lost=lost),
         rules.claim(case, PREMIUM, ACTIVATE, A) or _activate(case),
         rules.claim(case, STRIKE, EXERCISE, E),
-        rules.refund(case, COLLATERAL, _collateral_deadline(case, active, used), RELEASE),
+        rules.refund(case, COLLATERAL, collateral_deadline(case, active, used), RELEASE),
         *_writer_lets_go(case, active, used),
     )
     over = rules.ours_over(case, COLLATERAL, window, lost)
@@ -169,7 +169,7 @@ def _activate(case: Case) -> SpendLeg | None:
     return rules.reveal(case, PREMIUM, ACTIVATE, A, A)
 
 
-def _collateral_deadline(case: Case, active: bool, used: bool) -> int | None:
+def collateral_deadline(case: Case, active: bool, used: bool) -> int | None:
     """Once the option was live, the refund (or the exercise that beats it) must be final while the strike can
     still be claimed after an outage."""
     if not active:
@@ -204,7 +204,7 @@ def plan_holder(case: Case, window: Window) -> tuple[Action, ...]:
         rules.claim(case, COLLATERAL, EXERCISE, A, E) or _exercise(case),
         rules.fund(case, PREMIUM, window, ready, stop),
         rules.fund(case, STRIKE, window, ready, stop),
-        rules.refund(case, PREMIUM, rules.race(case, PREMIUM, active) or _premium_deadline(case)),
+        rules.refund(case, PREMIUM, rules.race(case, PREMIUM, active) or premium_deadline(case)),
         rules.refund(case, STRIKE, rules.race(case, STRIKE, used), RELEASE),
         *_holder_lets_go(case, used),
     )
@@ -235,7 +235,7 @@ def _reorganised(case: Case) -> bool:
     return isinstance(case.view.legs[COLLATERAL], Absent)
 
 
-def _premium_deadline(case: Case) -> int:
+def premium_deadline(case: Case) -> int:
     """Where the promised life of the option starts: the premium is back, or the option live."""
     guard = case.guard(PREMIUM)
     return case.terms.times[PREMIUM] + guard.lag + case.guards.outage + guard.include

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from chains.errors import LegError
 from chains.legs import Leg, Path
+from chains.quorum import deal_quorum, threshold_of
 from htlc.errors import MalformedTerms
 from htlc.terms import Terms
 
@@ -19,7 +21,8 @@ Label = tuple[str, str]  # (role, label) of a key or a secret
 @dataclass(frozen=True, slots=True)
 class PathRow:
     """A path of a leg. to and signers: keys. hashes: secrets whose preimages it wants, in this order. timed: it
-    opens at the leg's own time. optional: only where the terms say `releases: yes`."""
+    opens at the leg's own time. optional: only where the terms say `releases: yes`. attested: the quorum of the
+    terms must sign it."""
 
     name: str
     to: Label
@@ -27,6 +30,7 @@ class PathRow:
     signers: tuple[Label, ...] = ()
     timed: bool = False
     optional: bool = False
+    attested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,38 @@ class Table:
         for name, allowed in self.options.items():
             if terms.options[name] not in allowed:
                 raise MalformedTerms(f"options.{name}", f"it must be one of {', '.join(allowed)}")
+        self._check_quorum(terms)
         _check_order(terms, self.times)
         _check_distinct(terms)
+
+    @property
+    def attested(self) -> tuple[tuple[str, str], ...]:
+        """(leg, path) of the paths that a quorum must sign."""
+        return tuple((leg.name, path.name) for leg in self.legs for path in leg.paths if path.attested)
+
+    def _check_quorum(self, terms: Terms) -> None:
+        """The terms have a quorum where this table needs one: of the size that its members give, and written in
+        one way only."""
+        quorum = terms.quorum
+        if not self.attested or quorum is None:
+            if (quorum is None) == bool(self.attested):
+                raise MalformedTerms("quorum", "it is missing" if self.attested else "this protocol has none")
+            return
+        if quorum.threshold != threshold_of(len(quorum.members)):
+            needed = f"{threshold_of(len(quorum.members))} of {len(quorum.members)}"
+            raise MalformedTerms("quorum.threshold", f"it must be more than two thirds: {needed}")
+        if list(quorum.members) != sorted(quorum.members):
+            raise MalformedTerms("quorum.members", "they must be in order")
+        try:
+            quorum.check()
+            deal_quorum(quorum, bytes(32))
+        except LegError as error:
+            raise MalformedTerms("quorum", str(error)) from error
 
 
 def _build_leg(terms: Terms, row: LegRow) -> Leg:
     leg = terms.legs[row.name]
+    quorum = terms.quorum and deal_quorum(terms.quorum, terms.digest)
     paths = tuple(
         Path(
             name=path.name,
@@ -109,6 +139,7 @@ def _build_leg(terms: Terms, row: LegRow) -> Leg:
             hashes=tuple(terms.hash(*label) for label in path.hashes),
             signers=tuple(terms.key(*label) for label in path.signers),
             after=terms.times[row.name] if path.timed else None,
+            quorum=quorum if path.attested else None,
         )
         for path in row.paths
         if not path.optional or terms.options["releases"] == "yes"

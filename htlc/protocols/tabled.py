@@ -43,6 +43,10 @@ class TabledProtocol:
     def signer_keys(self, leg: str, path: str) -> tuple[tuple[str, str], ...]:
         return self._table.leg(leg).path(path).signers
 
+    @property
+    def attested(self) -> tuple[tuple[str, str], ...]:
+        return self._table.attested
+
     def lines(self, role: str) -> tuple[Line, ...]:
         return self._lines[role]
 

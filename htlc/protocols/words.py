@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from htlc.protocols import attested as att
 from htlc.protocols import option as opt
 from htlc.protocols import swap as swp
 from htlc.protocols.base import Absent, Flight, Funded, Spent, Step, Vow
@@ -51,24 +52,77 @@ def option(case: Case) -> tuple[Step, ...]:
     return tuple(steps) or _end(case, opt.verdict(case.view))
 
 
+def attested(case: Case) -> tuple[Step, ...]:
+    """The steps that are left of an attested option, in order."""
+    collateral = case.view.legs[opt.COLLATERAL]
+    active = case.known(*opt.A)
+    steps: list[Step] = []
+    if isinstance(collateral, Absent) and not active:
+        steps.append(_fund(case, opt.WRITER, opt.COLLATERAL, opt.window_collateral(case).start))
+    if isinstance(collateral, Funded) and not case.final(opt.COLLATERAL) and not active:
+        steps.append(_deepen(case, opt.COLLATERAL, collateral, opt.HOLDER))
+    if not active and isinstance(collateral, Absent | Funded):
+        if isinstance(case.view.legs[opt.PREMIUM], Absent):
+            steps.append(_fund(case, opt.HOLDER, opt.PREMIUM, opt.window_holder(case).start))
+        activate_by = case.terms.times[opt.PREMIUM] - case.reach(opt.PREMIUM)
+        text = f"takes the premium of {_money(case, opt.PREMIUM)}, which makes the option live"
+        steps.append(Step(opt.WRITER, text, activate_by))
+    steps += _exercise_attested(case) if active else []
+    refunds = ((opt.PREMIUM, opt.HOLDER), (opt.COLLATERAL, opt.WRITER), (opt.STRIKE, opt.HOLDER))
+    steps += _refunds(case, refunds)
+    return tuple(steps) or _end(case, att.verdict(case.view))
+
+
+def _exercise_attested(case: Case) -> list[Step]:
+    """What is left of an exercise of a live option."""
+    strike = case.view.legs[opt.STRIKE]
+    quorum = case.terms.quorum
+    take_by = case.terms.times[opt.COLLATERAL] - case.reach(opt.COLLATERAL)
+    if case.known(*opt.E):
+        return _taken(case)
+    if not case.standing(opt.COLLATERAL):
+        return []
+    steps = []
+    if isinstance(strike, Absent):
+        latest = att.window_strike(case).start
+        if case.stance.will.exercise or case.flight(opt.STRIKE) is Flight.OPEN:
+            steps.append(_fund(case, opt.HOLDER, opt.STRIKE, latest))
+        else:
+            text = (
+                f"may exercise: lock the strike of {_money(case, opt.STRIKE)} for {_money(case, opt.COLLATERAL)}"
+            )
+            return [Step(opt.HOLDER, text, latest)]
+    if isinstance(strike, Funded) and not case.final(opt.STRIKE):
+        steps.append(_deepen(case, opt.STRIKE, strike, opt.HOLDER))
+    if quorum is not None and not att.attested(case):
+        text = f"waits until {quorum.threshold} of {len(quorum.members)} attesters sign that the strike is there"
+        steps.append(Step(opt.HOLDER, text, take_by))
+    text = f"takes the collateral of {_money(case, opt.COLLATERAL)}, which shows the secret for the strike"
+    return [*steps, Step(opt.HOLDER, text, take_by)]
+
+
 def _exercise(case: Case, active: bool) -> list[Step]:
     if not active:
         return []
-    used = case.known(*opt.E)
-    if used:
-        steps = []
-        if case.held(opt.COLLATERAL):
-            text = f"takes the collateral of {_money(case, opt.COLLATERAL)}"
-            steps.append(Step(opt.HOLDER, text, case.terms.times[opt.COLLATERAL] - case.reach(opt.COLLATERAL)))
-        if case.held(opt.STRIKE):
-            text = f"takes the strike of {_money(case, opt.STRIKE)}"
-            steps.append(Step(opt.WRITER, text, case.terms.times[opt.STRIKE] - case.reach(opt.STRIKE)))
-        return steps
+    if case.known(*opt.E):
+        return _taken(case)
     if not case.standing(opt.COLLATERAL):
         return []
     latest = min(case.terms.times[opt.EXPIRY], case.terms.times[opt.COLLATERAL] - case.reach(opt.COLLATERAL))
     text = f"may exercise: take {_money(case, opt.COLLATERAL)} for the strike of {_money(case, opt.STRIKE)}"
     return [Step(opt.HOLDER, text, latest)]
+
+
+def _taken(case: Case) -> list[Step]:
+    """What is left once the holder's secret is shown."""
+    steps = []
+    if case.held(opt.COLLATERAL):
+        text = f"takes the collateral of {_money(case, opt.COLLATERAL)}"
+        steps.append(Step(opt.HOLDER, text, case.terms.times[opt.COLLATERAL] - case.reach(opt.COLLATERAL)))
+    if case.held(opt.STRIKE):
+        text = f"takes the strike of {_money(case, opt.STRIKE)}"
+        steps.append(Step(opt.WRITER, text, case.terms.times[opt.STRIKE] - case.reach(opt.STRIKE)))
+    return steps
 
 
 # --- parts of sentences ----------------------------------------------------------------------------------

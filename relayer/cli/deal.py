@@ -42,6 +42,14 @@ class Kind(StrEnum):
     PUT = "put"
 
 
+class Exercise(StrEnum):
+    PREFUNDED = "prefunded"
+    ATTESTED = "attested"
+
+
+PROTOCOLS = {Exercise.PREFUNDED: "option", Exercise.ATTESTED: "attested"}
+
+
 # --- agreeing --------------------------------------------------------------------------------------------
 
 
@@ -54,7 +62,15 @@ def propose_option(
     life: Annotated[int, typer.Option(help="How long it can be exercised once it is live, seconds.")],
     kind: Annotated[Kind, typer.Option(help="What both call it.")] = Kind.CALL,
     role: Annotated[OptionRole, typer.Option(help="Ours.")] = OptionRole.WRITER,
-    releases: Annotated[bool, typer.Option(help="Let money go back early by agreement.")] = True,
+    exercise: Annotated[
+        Exercise,
+        typer.Option(help="prefunded: the strike is locked from the start; attested: only when it is used."),
+    ] = Exercise.PREFUNDED,
+    quorum: Annotated[
+        list[str] | None,
+        typer.Option(help="Public key of an attester, for each; all of the configuration unless given."),
+    ] = None,
+    releases: Annotated[bool, typer.Option(help="Let money go back early by agreement; prefunded only.")] = True,
     spot: Annotated[
         float | None, typer.Option(help="Price of a whole underlying coin in whole coins of the money.")
     ] = None,
@@ -63,10 +79,19 @@ def propose_option(
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Propose a covered option, with the shortest deadlines that are safe for both."""
-    options = {"kind": kind.value, "releases": "yes" if releases else "no"}
+    """Propose a covered option, with the shortest deadlines that are safe for both.
+
+    With `--exercise attested` no strike is locked until the option is used. It takes trust. The writer's: that not
+    more than two thirds of the attesters lie, for those could let the holder take the collateral without paying.
+    The holder's: that more than two thirds answer, for else it can't exercise. Attesters alone can take nothing.
+    """
     legs = {"collateral": collateral, "premium": premium, "strike": strike}
-    _propose("option", role.value, legs, options, peer, life, config, json, (spot, vol, spread))
+    options = {"kind": kind.value}
+    if exercise is Exercise.PREFUNDED:
+        options["releases"] = "yes" if releases else "no"
+    members = tuple(quorum or ()) if exercise is Exercise.ATTESTED else None
+    name = PROTOCOLS[exercise]
+    _propose(name, role.value, legs, options, peer, life, config, json, (spot, vol, spread), members)
 
 
 @propose_app.command("swap")
@@ -92,14 +117,16 @@ def _propose(
     config: Path,
     as_json: bool,
     market: tuple[float | None, float | None, float] = (None, None, 0.0),
+    attesters: tuple[str, ...] | None = None,
 ) -> None:
     async def work(party: Party) -> dict[str, Any]:
+        quorum = None if attesters is None else party.quorum(attesters)
         parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
         chains = {leg: parsed["strike" if legs[leg] == AUTO else leg].chain for leg in legs}
         times = party.ladder(name, chains, life)
         if legs.get("premium") == AUTO:
             parsed["premium"] = await _priced(party, options["kind"], parsed, times, market)
-        return proposal_document(await party.propose(name, role, parsed, options, times, peer))
+        return proposal_document(await party.propose(name, role, parsed, options, times, peer, quorum))
 
     document = _with_party(work, config, as_json)
     emit(document, as_json, lambda: _proposal_words(document))
@@ -141,6 +168,9 @@ def _leg_terms(leg: str, text: str) -> LegTerms:
 
 def proposal_document(proposal: Any) -> dict[str, Any]:
     """A proposal as a document."""
+    from relayer.report import quorum_document
+    from settlement.desk import proposal_body
+
     stage = proposal.stage
     return {
         "proposal": proposal.id,
@@ -153,6 +183,7 @@ def proposal_document(proposal: Any) -> dict[str, Any]:
         "state": stage.name,
         "deal": getattr(stage, "deal", None),
         "reason": getattr(stage, "reason", None),
+        "quorum": quorum_document(proposal_body(proposal).terms.quorum),
     }
 
 
@@ -160,6 +191,8 @@ def _proposal_words(document: dict[str, Any]) -> str:
     from relayer.report import when
 
     lines = [f"proposal {document['proposal']} is {document['state']}"]
+    if document["quorum"]:
+        lines.append(document["quorum"]["trust"])
     if document["deal"]:
         lines.append(f"deal {document['deal']}")
     if document["reason"]:
@@ -294,6 +327,8 @@ def _deal_words(document: dict[str, Any]) -> Any:
     times = Table("deadline", "time")
     for name, moment in document["times"].items():
         times.add_row(name, when(moment))
+    if document["quorum"]:
+        head += f"\n{document['quorum']['trust']}"
     lines = [f"{step['who']} {step['text']}{_by(step['by'])}" for step in document["next"]]
     title = "Outcome" if document["outcome"] else "What happens next"
     text = document["outcome"] or "\n".join(f"  {line}" for line in lines)
@@ -311,7 +346,10 @@ def _by(moment: int | None) -> str:
 
 @app.command()
 def exercise(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Exercise an option we hold. `strikelock run` does it as soon as it is safe."""
+    """Exercise an option we hold. `strikelock run` does it as soon as it is safe.
+
+    Of an attested option it pays the strike first, and takes the collateral when the attesters have signed.
+    """
     _steer(deal, config, json, exercise=True)
 
 

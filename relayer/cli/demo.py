@@ -29,6 +29,11 @@ class KindName(StrEnum):
     PUT = "put"
 
 
+class ExerciseName(StrEnum):
+    PREFUNDED = "prefunded"
+    ATTESTED = "attested"
+
+
 class Pair(StrEnum):
     BITCOIN_EVM = "bitcoin/evm"
     LITECOIN_EVM = "litecoin/evm"
@@ -51,12 +56,19 @@ FolderOption = Annotated[
 def option(
     outcome: OutcomeOption = OutcomeName.EXERCISED,
     kind: Annotated[KindName, typer.Option(help="A call locks the coin, a put locks the money.")] = KindName.CALL,
+    exercise: Annotated[
+        ExerciseName,
+        typer.Option(
+            help="prefunded: the strike is locked from the start; attested: at exercise, seen by a quorum."
+        ),
+    ] = ExerciseName.PREFUNDED,
     chains: PairOption = None,
     folder: FolderOption = None,
     json: Json = False,
 ) -> None:
     """A covered option: collateral, premium and strike, from offer to exercise or expiry."""
-    _demo("option", outcome, kind, chains, folder, json)
+    protocol = "attested" if exercise is ExerciseName.ATTESTED else "option"
+    _demo(protocol, outcome, kind, chains, folder, json)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typer
 
 from relayer.cli import (
+    attester,
     bench,
     bench_pricing,
     bench_relay,
@@ -40,6 +41,7 @@ app.add_typer(tower.app, name="tower", help=tower.HELP)
 app.add_typer(relay.app, name="relayer", help=relay.HELP)
 app.add_typer(relay.query, name="query", help=relay.QUERY_HELP)
 app.add_typer(validator.app, name="validator", help=validator.HELP)
+app.add_typer(attester.app, name="attester", help="Attest strikes of attested options.")
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")

@@ -16,13 +16,14 @@ from htlc.errors import NoSuchDeal
 from htlc.ports import Deal, Intent
 from relayer.demo.plot import CHAIN_PAIRS, Outcome, Plot, plot
 from relayer.party import Party
-from relayer.testing.actors import Actor
+from relayer.testing.actors import Actor, AttesterActor
 from relayer.testing.world import World
 from settlement.store.store import Store
 
 PACE = 0.25  # real seconds between two steps of the world
 PATIENCE = 600.0  # real seconds for one demo
 LIFE = 60  # seconds of the world's time that an option is promised to live
+ATTESTERS = 3  # of an attested option
 
 Say = Callable[[str], None]
 Holdings = dict[str, int]  # "chain/asset" -> smallest units
@@ -94,14 +95,17 @@ async def play(protocol: str, outcome: Outcome, kind: str, pair: str, folder: Pa
     async with World(chains, folder) as world:
         say(f"nodes are up after {time.monotonic() - began:.1f} s; data and logs in {folder}")
         played = plot(protocol, outcome, kind, pair, world.tokens)
-        actors = {role: Actor(role, world, chains) for role in played.roles}
-        async with _running(actors, world, say):
+        count = ATTESTERS if protocol == "attested" else 0
+        quorum = [AttesterActor(f"attester-{number + 1}", world, chains) for number in range(count)]
+        urls = {attester.member: attester.url for attester in quorum}
+        actors = {role: Actor(role, world, chains, attesters=urls) for role in played.roles}
+        async with _running({**{attester.role: attester for attester in quorum}, **actors}, say):
             return await Play(played, world, actors, say).run(began)
 
 
 @asynccontextmanager
-async def _running(actors: Mapping[str, Actor], world: World, say: Say) -> AsyncIterator[None]:
-    """Both parties' processes, ended in any case."""
+async def _running(actors: Mapping[str, Actor], say: Say) -> AsyncIterator[None]:
+    """The processes of both parties, and of attesters if there are any; ended in any case."""
     try:
         say("starting a process for each party")
         await asyncio.gather(*(actor.start() for actor in actors.values()))
@@ -173,16 +177,21 @@ class Play:
         proposer, acceptor = parties[first], self.actors[second]
         chains = {name: leg.chain for name, leg in self.plot.legs.items()}
         times = proposer.ladder(self.plot.protocol, chains, LIFE)
-        legs, options = dict(self.plot.legs), {}
+        legs, options, quorum = dict(self.plot.legs), {}, None
         if self.plot.protocol == "option":
-            options = {"kind": self.plot.kind, "releases": "yes"}
+            options["releases"] = "yes"
+        if self.plot.protocol == "attested":
+            quorum = proposer.quorum()
+            self.say(f"no strike is locked until exercise, and then {quorum.threshold} attesters must see it")
+        if self.plot.protocol != "swap":
+            options["kind"] = self.plot.kind
             quote = await proposer.quote(self.plot.kind, legs, times, self.plot.market)
             legs["premium"] = replace(legs["premium"], amount=quote.premium.units)
             self.say(
                 f"at the money, for {quote.hours * 60:.1f} minutes and a volatility of {self.plot.market.vol:.0%}"
                 f", the premium is {quote.premium.units:,} units of {quote.premium.asset.symbol}"
             )
-        proposal = await proposer.propose(self.plot.protocol, first, legs, options, times, acceptor.url)
+        proposal = await proposer.propose(self.plot.protocol, first, legs, options, times, acceptor.url, quorum)
         self.say(f"the {first} proposes the deal to the {second}")
         return await self._bounded(lambda: proposer.agreed(proposal.id), "the parties did not agree")
 

@@ -31,6 +31,7 @@ class Outcome(StrEnum):
 # The protocol's own word for each outcome, as each party reads it off the chains.
 VERDICTS: Mapping[str, Mapping[Outcome, str]] = {
     "option": {outcome: outcome.value for outcome in Outcome},
+    "attested": {outcome: outcome.value for outcome in Outcome},
     "swap": {
         Outcome.EXERCISED: "swapped",
         Outcome.EXPIRED: "refunded",
@@ -60,7 +61,7 @@ class Plot:
 
     @property
     def roles(self) -> tuple[str, str]:
-        return ("writer", "holder") if self.protocol == "option" else ("initiator", "participant")
+        return ("initiator", "participant") if self.protocol == "swap" else ("writer", "holder")
 
     @property
     def verdict(self) -> str:
@@ -80,7 +81,7 @@ class Plot:
         first = role == self.roles[0]
         if self.outcome is Outcome.ABANDONED and first and stands:
             return Will(stop=True)
-        if self.outcome is Outcome.EXERCISED and self.protocol == "option" and not first and live:
+        if self.outcome is Outcome.EXERCISED and self.protocol != "swap" and not first and live:
             return Will(exercise=True)
         return Will()
 

@@ -38,8 +38,18 @@ class ActorFailed(StrikelockError):
 class Actor:
     """One party's process. `settings` is its configuration, `store` a reader of its database once it runs."""
 
-    def __init__(self, role: str, world: World, chains: Sequence[str], command: Sequence[str] = ()) -> None:
+    verb: tuple[str, ...] = ("run",)
+
+    def __init__(
+        self,
+        role: str,
+        world: World,
+        chains: Sequence[str],
+        command: Sequence[str] = (),
+        attesters: Mapping[str, str] | None = None,
+    ) -> None:
         self.role = role
+        self._attesters = dict(attesters or {})
         self.folder = world.folder / role
         self.config = self.folder / "strikelock.toml"
         self.log = self.folder / "strikelock.log"
@@ -59,6 +69,8 @@ class Actor:
             "peer": {"listen": f"127.0.0.1:{_free_port()}", "accept": "all"},
             "risk": {"outage": OUTAGE_SECONDS},
             "testing": {"clock_offset_file": str(world.offset_file.resolve())},
+            "attester": {"listen": f"127.0.0.1:{_free_port()}"},
+            "attesters": self._attesters,
             "chains": {name: world.settings(name) for name in chains},
         }
         self.config.write_text(tomli_w.dumps(document))
@@ -73,7 +85,7 @@ class Actor:
         with self.log.open("ab") as log:  # compiled modules are kept: a restart would else compile them again
             self._process = await asyncio.create_subprocess_exec(
                 *self.command,
-                "run",
+                *self.verb,
                 "--config",
                 str(self.config),
                 "--json",
@@ -137,6 +149,21 @@ class Actor:
     async def read(self) -> Store:
         """A reader of its database; to be closed by the caller."""
         return await Store.open(database_url(self.settings))
+
+
+class AttesterActor(Actor):
+    """An attester's process."""
+
+    verb = ("attester", "start")
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.attester.listen}"
+
+    @property
+    def member(self) -> str:
+        """The key by which it stands in quorums."""
+        return seeds.public_member(seeds.load(self.folder / SEED_FILE, PASSPHRASE).attester())
 
 
 def _free_port() -> int:

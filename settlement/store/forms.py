@@ -20,11 +20,12 @@ T = TypeVar("T")
 
 
 def dump_terms(terms: Terms) -> str:
-    return _dump("terms/1", {"terms": terms.to_json()})
+    form = "terms/1" if terms.quorum is None else "terms/2"
+    return _dump(form, {"terms": terms.to_json()})
 
 
 def load_terms(stored: str) -> Terms:
-    return _load(stored, {"terms/1": lambda body: parse_terms(body["terms"])})
+    return _load(stored, dict.fromkeys(("terms/1", "terms/2"), lambda body: parse_terms(body["terms"])))
 
 
 def dump_guards(guards: Guards) -> str:

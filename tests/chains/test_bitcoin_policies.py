@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from chains.bitcoin.compiler import MAX_PATHS, Contract, compile_policy, path_of, preimages_in
 from chains.bitcoin.encoding import segwit_address
 from chains.bitcoin.keys import public_key
-from chains.bitcoin.miniscript import Choice, NoSig, PreimageOf, SigOf, item_bytes
+from chains.bitcoin.miniscript import Choice, Dummy, MemberSig, NoSig, PreimageOf, SigOf, item_bytes
 from chains.bitcoin.transaction import OUTPUT_P2WPKH_WEIGHT, OVERHEAD_WEIGHT, vbytes
 from chains.errors import BadKey, BadPolicy
-from chains.legs import MAX_TIME, MIN_TIME, Path
+from chains.legs import MAX_TIME, MIN_TIME, Path, Quorum
 
 TIME = 1_800_000_000
 SECRETS = [hashlib.sha256(b"preimage %d" % index).digest() for index in range(6)]
 HASHES = [hashlib.sha256(secret).digest() for secret in SECRETS]
-KEYS = [public_key(hashlib.sha256(b"key %d" % index).digest()).hex() for index in range(24)]
+KEYS = [public_key(hashlib.sha256(b"key %d" % index).digest()).hex() for index in range(40)]
 W, B, OTHER = KEYS[:3]
 
 SWAP = (Path("claim", B, (HASHES[0],)), Path("refund", W, after=TIME))
@@ -35,6 +35,12 @@ STRIKE = (
     Path("refund", B, after=TIME),
     Path("release", B, signers=(OTHER,)),
 )
+
+
+def attested(threshold: int, count: int) -> tuple[Path, ...]:
+    """The collateral of an attested option."""
+    quorum = Quorum(threshold, tuple(KEYS[3 : 3 + count]))
+    return (Path("exercise", B, (HASHES[0], HASHES[1]), quorum=quorum), Path("refund", W, after=TIME))
 
 
 def sizes(contract: Contract) -> dict[str, int]:
@@ -75,6 +81,32 @@ def test_scripts_of_the_protocols_are_pinned(paths, text, figures) -> None:
     assert sizes(contract) == figures
 
 
+@pytest.mark.parametrize(
+    ("threshold", "count", "figures"),
+    [
+        (3, 3, {"exercise": 238, "refund": 168}),
+        (3, 4, {"exercise": 247, "refund": 176}),
+        (5, 7, {"exercise": 308, "refund": 202}),
+        (7, 9, {"exercise": 361, "refund": 219}),
+    ],
+)
+def test_scripts_of_attested_collateral_are_pinned(threshold, count, figures) -> None:
+    contract = compile_policy(attested(threshold, count))
+    members = ",".join(KEYS[3 : 3 + count])
+    text = shape(contract).replace(members, "M")
+    exercise = f"and_v(v:sha256(h0),and_v(v:sha256(h1),multi({threshold},M)))"
+    assert text == f"wsh(andor(pk(B),{exercise},and_v(v:pk(W),after(T))))"
+    assert sizes(contract) == figures
+
+
+def test_operations_of_a_quorum_count_its_keys() -> None:
+    """201 at most, by consensus: the keys, and fifteen opcodes that stand there."""
+    from chains.bitcoin.compiler import _operations
+
+    script = compile_policy(attested(7, 9)).script
+    assert _operations(script) == 9 + 15
+
+
 def test_pinned_script_bytes() -> None:
     script = compile_policy(SWAP).script.hex()
     assert script == (f"21{B}ac6421{W}ad0400d2496bb167820120" + f"88a820{HASHES[0].hex()}8768")
@@ -84,6 +116,14 @@ def test_pinned_script_bytes() -> None:
     ("paths", "reason"),
     [
         ((Path("a", W, signers=(W,)),), "names a key twice"),
+        ((Path("a", W, quorum=Quorum(1, (W, B))),), "names a key twice"),
+        ((Path("a", W, signers=(B,), quorum=Quorum(1, (B, OTHER))),), "names a key twice"),
+        # who can spend without a quorum needs no path with one; nor can two quorums share a member
+        ((Path("a", W), Path("b", W, quorum=Quorum(1, (B,)))), "adds nothing"),
+        (
+            (Path("a", W, quorum=Quorum(1, (B, OTHER))), Path("b", KEYS[3], quorum=Quorum(2, (B, OTHER)))),
+            "no sane miniscript",
+        ),
         ((Path("a", W), Path("b", W, after=TIME)), "adds nothing"),
         ((Path("a", W, after=TIME), Path("b", W, after=TIME)), "adds nothing"),
         ((Path("a", W, after=TIME), Path("b", W, after=TIME + 1)), "adds nothing"),
@@ -149,7 +189,9 @@ def policies(draw: st.DrawFn) -> tuple[Path, ...]:
             hashes = draw(st.lists(st.sampled_from(HASHES), max_size=2, unique=True))
             signers = tuple(next(spare) for _ in range(draw(st.integers(0, 2))))
             after = draw(st.none() | st.integers(MIN_TIME, MAX_TIME))
-            paths.append(Path(f"p{recipient}-{len(paths)}", key, tuple(hashes), signers, after))
+            members = tuple(next(spare) for _ in range(draw(st.integers(0, 3))))
+            quorum = Quorum(draw(st.integers(1, len(members))), members) if members else None
+            paths.append(Path(f"p{recipient}-{len(paths)}", key, tuple(hashes), signers, after, quorum))
     return tuple(paths)
 
 
@@ -178,6 +220,8 @@ def test_every_path_has_a_witness_that_shows_what_it_asks_for(paths: tuple[Path,
     for path in paths:
         template = contract.templates[path.name]
         assert {item.key for item in template if isinstance(item, SigOf)} == {path.to, *path.signers}
+        places = [item.place for item in template if isinstance(item, MemberSig)]
+        assert places == list(range(path.quorum.threshold if path.quorum else 0))
         assert {item.hash for item in template if isinstance(item, PreimageOf)} == set(path.hashes)
 
 
@@ -189,13 +233,13 @@ def test_paths_are_told_apart(paths: tuple[Path, ...], data: st.DataObject) -> N
     shown = []
     for item in contract.templates[path.name]:
         match item:
-            case SigOf():
+            case SigOf() | MemberSig():
                 shown.append(b"\x30" + data.draw(st.binary(min_size=68, max_size=72)))
             case PreimageOf(hash=value):
                 shown.append(SECRETS[HASHES.index(value)])
             case Choice(first=True):
                 shown.append(b"\x01")
-            case Choice() | NoSig():
+            case Choice() | NoSig() | Dummy():
                 shown.append(b"")
     witness = tuple(shown)
     assert path_of(contract, witness) == path.name

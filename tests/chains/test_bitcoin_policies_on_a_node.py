@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import AsyncIterator
+from itertools import combinations
 
 import pytest
 import pytest_asyncio
 
 from chains.bitcoin.compiler import MAX_PATHS, compile_policy
 from chains.bitcoin.encoding import outpoint
-from chains.bitcoin.keys import sign
+from chains.bitcoin.keys import public_key, sign
 from chains.bitcoin.miniscript import NoSig
 from chains.bitcoin.transaction import SIGHASH_ALL, Tx, TxIn, TxOut, parse
-from chains.errors import BadPolicy
-from chains.legs import Leg, Path
+from chains.errors import BadPolicy, WouldFail
+from chains.legs import MAX_MEMBERS, Leg, Path, Quorum
+from chains.port import Key
+from chains.quorum import pack, threshold_of
 from chains.testing.bitcoind import Bitcoind
 from tests.chains.bitcoin_world import AMOUNT, COIN, PLENTY, PRICE, Party, World, lock, preimage, world
 
@@ -43,8 +46,22 @@ def policy(dice: random.Random, parties: list[Party], clock: int) -> tuple[Path,
                 other.public(f"signer {name}") for other in parties if other is not party and dice.random() < 0.4
             )
             after = dice.choice((None, clock - 1 - len(paths)))
-            paths.append(Path(name, party.public(f"to {index}"), hashes, signers, after))
+            # one at most, as in our protocols: nodes don't relay a spend that leaves some ten keys unproven
+            first = all(path.quorum is None for path in paths)
+            quorum = _quorum(dice, name) if first and dice.random() < 0.3 else None
+            paths.append(Path(name, party.public(f"to {index}"), hashes, signers, after, quorum))
     return tuple(paths)
+
+
+def _quorum(dice: random.Random, name: str) -> Quorum:
+    """Up to two members, with keys that follow from the path's name."""
+    count = dice.randint(1, 2)
+    return Quorum(dice.randint(1, count), tuple(member(f"{name}/{number}").public for number in range(count)))
+
+
+def member(name: str) -> Key:
+    secret = hashlib.sha256(f"member {name}".encode()).digest()
+    return Key(public_key(secret).hex(), secret)
 
 
 async def test_bitcoind_derives_the_same_addresses(here: World) -> None:
@@ -97,10 +114,117 @@ async def _spendable(here: World, leg: Leg, path: Path, owners: dict[str, tuple[
         other, name = owners[signer]
         consents.append(await other.wallet.consent(leg, path.name, other.key(name)))
         assert await party.wallet.check_consent(leg, path.name, signer, consents[-1])
+    if path.quorum is not None:
+        keys = [member(f"{path.name}/{number}") for number in range(len(path.quorum.members))]
+        given = {key.public: await party.wallet.consent(leg, path.name, key) for key in keys}
+        consents.append(pack(given))
     tx = await party.wallet.spend(leg, path.name, party.key(label), shown, consents, PRICE, PLENTY, [], idle=True)
     (verdict,) = await here.node.rpc("testmempoolaccept", [tx.raw.hex()])
     assert verdict["allowed"], (path, verdict)
     assert here.chain.claim_cost(leg, path.name, 1000) - verdict["vsize"] in (0, 1)  # a signature may be shorter
+
+
+async def test_every_choice_of_members_spends_and_no_lesser_one(here: World) -> None:
+    """Three of four: by whoever answers, and never with a signature that is another's, a stranger's or missing."""
+    writer, holder = await here.party(), await here.party()
+    members = [member(f"any/{number}") for number in range(4)]
+    quorum = Quorum(3, tuple(key.public for key in members))
+    after = await here.node.clock() + 3600
+    leg = await here.leg(
+        Path("exercise", holder.public("to"), (lock("a"), lock("e")), quorum=quorum),
+        Path("refund", writer.public("back"), after=after),
+    )
+    await here.node.fund(here.address(leg), AMOUNT)
+    await here.chain.look()
+    given = {key.public: await writer.wallet.consent(leg, "exercise", key) for key in members}
+    altered = given[members[0].public].replace("3", "4", 1)
+    shown = [preimage("a"), preimage("e")]
+
+    async def spend(consents: dict[str, str]) -> bool:
+        tx = await holder.wallet.spend(
+            leg, "exercise", holder.key("to"), shown, [pack(consents)], PRICE, PLENTY, [], idle=True
+        )
+        (verdict,) = await here.node.rpc("testmempoolaccept", [tx.raw.hex()])
+        return bool(verdict["allowed"])
+
+    for chosen in combinations(given.items(), 3):
+        assert await spend(dict(chosen))
+    assert await spend(given)
+    first, second, third, _ = given
+    one_lies = {**given, first: given[second]}
+    assert not await writer.wallet.check_consent(leg, "exercise", first, given[second])
+    assert not await writer.wallet.check_consent(leg, "exercise", first, altered)
+    assert await spend(one_lies)  # it is left out, and three are left
+    for short in (
+        {first: given[first], second: given[second]},
+        {first: given[first], second: given[second], third: given[second]},
+        {first: given[first], second: given[second], third: "{}"},
+        {first: given[first], second: given[second], "02" + "11" * 32: given[third]},
+        {},
+    ):
+        with pytest.raises(WouldFail, match="fewer than 3 members"):
+            await spend(short)
+
+
+@pytest.mark.parametrize("count", [3, 4, 7, MAX_MEMBERS])
+async def test_nodes_relay_both_paths_whatever_the_quorum(here: World, count: int) -> None:
+    """A refund shows the keys of all members, and the signature of none."""
+    writer, holder = await here.party(), await here.party()
+    members = [member(f"relay {count}/{number}") for number in range(count)]
+    leg = await here.leg(
+        Path(
+            "exercise",
+            holder.public("to"),
+            (lock("a"), lock("e")),
+            quorum=Quorum(threshold_of(count), tuple(key.public for key in members)),
+        ),
+        Path("refund", writer.public("back"), after=await here.node.clock() - 1),
+    )
+    await here.node.fund(here.address(leg), AMOUNT)
+    await here.chain.look()
+    given = {key.public: await writer.wallet.consent(leg, "exercise", key) for key in members}
+    for path, party, label, shown, consents in (
+        ("exercise", holder, "to", [preimage("a"), preimage("e")], [pack(given)]),
+        ("refund", writer, "back", [], []),
+    ):
+        tx = await party.wallet.spend(leg, path, party.key(label), shown, consents, PRICE, PLENTY, [], idle=True)
+        (verdict,) = await here.node.rpc("testmempoolaccept", [tx.raw.hex()])
+        assert verdict["allowed"], verdict
+        assert 0 <= here.chain.claim_cost(leg, path, 1000) - verdict["vsize"] <= 2
+
+
+async def test_bitcoind_refuses_what_our_wallet_would_not_make(here: World) -> None:
+    """Witnesses put together by hand: a signature that stands twice, too few, in another order."""
+    holder, writer = await here.party(), await here.party()
+    members = [member(f"hand/{number}") for number in range(4)]
+    quorum = Quorum(3, tuple(key.public for key in members))
+    leg = await here.leg(
+        Path("exercise", holder.public("to"), (lock("a"),), quorum=quorum),
+        Path("refund", writer.public("back"), after=await here.node.clock() + 3600),
+    )
+    await here.node.fund(here.address(leg), AMOUNT)
+    await here.chain.look()
+    given = {key.public: await writer.wallet.consent(leg, "exercise", key) for key in members}
+    tx = await holder.wallet.spend(
+        leg, "exercise", holder.key("to"), [preimage("a")], [pack(given)], PRICE, PLENTY, []
+    )
+    whole = parse(tx.raw)
+    witness = whole.witnesses[0]
+    places = [place for place, item in enumerate(witness[:-1]) if item[:1] == b"\x30"][:-1]
+    assert len(places) == 3
+
+    async def accepted(changes: dict[int, bytes]) -> bool:
+        items = tuple(changes.get(place, item) for place, item in enumerate(witness))
+        coin = TxIn(whole.inputs[0], AMOUNT, witness[-1], items)
+        (verdict,) = await here.node.rpc("testmempoolaccept", [Tx((coin,), whole.outputs).to_bytes().hex()])
+        return bool(verdict["allowed"])
+
+    one, two, three = places
+    assert await accepted({})
+    assert not await accepted({two: witness[one]})
+    assert not await accepted({three: b""})
+    assert not await accepted({one: witness[two], two: witness[one]})
+    assert not await accepted({one - 1: b"\x01"})  # what is not empty there could be altered (BIP147)
 
 
 async def test_descriptor_wallet_that_knows_nothing_of_us_spends_a_leg(here: World) -> None:

@@ -19,6 +19,7 @@ LEAST = {
     "Consent": 9,
     "Fuzz": 4,
     "Invariant": 1,
+    "Members": 11,
     "Spend": 21,
     "Token": 19,
     "Messages": 23,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from coincurve import PrivateKey
+
+from chains.legs import Quorum
 from chains.port import LegFacts, Spend
+from htlc.protocols.attested import ATTESTED
 from htlc.protocols.base import (
     Action,
     ChainGuard,
@@ -33,7 +37,11 @@ AMOUNTS = {"x": 1000, "y": 2000, "collateral": 100_000, "premium": 500, "strike"
 CHAINS = {
     "swap": {"x": "bitcoin", "y": "evm"},
     "option": {"collateral": "bitcoin", "premium": "evm", "strike": "evm"},
+    "attested": {"collateral": "bitcoin", "premium": "evm", "strike": "evm"},
 }
+PROTOCOLS = {"swap": SWAP, "option": OPTION, "attested": ATTESTED}
+MEMBERS = tuple(sorted(PrivateKey(bytes([i]) * 32).public_key.format().hex() for i in range(1, 5)))
+QUORUM = Quorum(3, MEMBERS)
 
 
 def hashed(label: str) -> bytes:
@@ -51,20 +59,23 @@ def contribution(protocol: DealProtocol, role: str) -> Contribution:
 
 
 def make_terms(name: str, releases: str = "yes", kind: str = "call") -> Terms:
-    protocol = {"swap": SWAP, "option": OPTION}[name]
+    protocol = PROTOCOLS[name]
     chains = CHAINS[name]
+    options = {"swap": {}, "option": {"kind": kind, "releases": releases}, "attested": {"kind": kind}}[name]
     return Terms(
         protocol=name,
         networks={"bitcoin": "bip122:regtest", "evm": "eip155:31337"},
         legs={leg: LegTerms(chain, "native", AMOUNTS[leg]) for leg, chain in chains.items()},
-        times=ladder(protocol, chains, GUARDS, NOW, life=5000 if name == "option" else 0),
-        options={} if name == "swap" else {"kind": kind, "releases": releases},
+        times=ladder(protocol, chains, GUARDS, NOW, life=0 if name == "swap" else 5000),
+        options=options,
         parties={role: contribution(protocol, role) for role in protocol.roles},
+        quorum=QUORUM if name == "attested" else None,
     )
 
 
 SWAP_TERMS = make_terms("swap")
 OPTION_TERMS = make_terms("option")
+ATTESTED_TERMS = make_terms("attested")
 
 
 def funded(leg: str, depth: int = DEPTH) -> LegFacts:
@@ -98,7 +109,7 @@ def plan(
     **more: object,
 ) -> tuple[Action, ...]:
     """What a role's plan says, everything else being quiet."""
-    protocol = {"swap": SWAP, "option": OPTION}[terms.protocol]
+    protocol = PROTOCOLS[terms.protocol]
     facts = Facts(legs, {hashed(label): SECRETS[label] for label in known}, fundings or {})
     view = protocol.derive(terms, facts)
     clocks = dict.fromkeys(("bitcoin", "evm"), now if clock is None else clock)

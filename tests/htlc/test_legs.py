@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.errors import BadAmount, BadHash, BadPolicy, BadTime, LegError
-from chains.legs import Leg, Path
+from chains.legs import Leg, Path, Quorum
 from htlc.errors import MalformedLeg
 from htlc.legs import leg_to_json, parse_leg, read_leg
 
@@ -35,6 +35,30 @@ def test_a_leg_file_is_read() -> None:
     assert leg.path("claim") == Path("claim", KEY, (b"\x33" * 32,))
     assert leg.path("refund").after == 1_800_000_000
     assert leg_to_json(leg) == example()
+
+
+def test_a_quorum_stands_in_a_leg_file_where_there_is_one() -> None:
+    file = example()
+    members = ["02" + "11" * 32, "03" + "11" * 32]
+    file["paths"][0]["quorum"] = {"threshold": 2, "members": members}
+    leg = read_leg(json.dumps(file))
+    assert leg.path("claim").quorum == Quorum(2, tuple(members))
+    assert leg_to_json(leg) == file
+    for wrong in (
+        None,
+        2,
+        [],
+        {"threshold": 2},
+        {"threshold": "2", "members": members},
+        {"threshold": 2, "members": members, "more": 1},
+        {"threshold": 2, "members": [1, 2]},
+    ):
+        file["paths"][0]["quorum"] = wrong
+        with pytest.raises(MalformedLeg, match=r"paths\[0\].quorum"):
+            read_leg(json.dumps(file))
+    file["paths"][0]["quorum"] = {"threshold": 3, "members": members}
+    with pytest.raises(BadPolicy, match="no quorum of 3 of 2"):
+        read_leg(json.dumps(file))
 
 
 hashes = st.lists(st.binary(min_size=32, max_size=32).filter(any), max_size=2, unique=True).map(tuple)

@@ -12,6 +12,7 @@ from chains.port import LegFacts, Spend
 from htlc.protocols import protocol
 from htlc.protocols.base import (
     Absent,
+    Attest,
     Close,
     Facts,
     Flight,
@@ -20,16 +21,18 @@ from htlc.protocols.base import (
     GiveConsent,
     Now,
     SpendLeg,
+    Spent,
     Swear,
     Unfund,
     Vow,
     Will,
 )
-from tests.htlc.deals import AMOUNTS, GUARDS, OPTION_TERMS, SECRETS, SWAP_TERMS, hashed, stance
+from tests.htlc.deals import AMOUNTS, ATTESTED_TERMS, GUARDS, OPTION_TERMS, SECRETS, SWAP_TERMS, hashed, stance
 
 OUTCOMES = {
     "swap": {"swapped", "refunded", "forfeited", "unfunded"},
     "option": {"exercised", "expired", "abandoned", "forfeited", "unfunded"},
+    "attested": {"exercised", "expired", "abandoned", "forfeited", "unfunded"},
 }
 depths = st.integers(0, 8)
 
@@ -57,7 +60,7 @@ def facts_of(draw, terms):
 
 @st.composite
 def worlds(draw):
-    terms = draw(st.sampled_from([SWAP_TERMS, OPTION_TERMS]))
+    terms = draw(st.sampled_from([SWAP_TERMS, OPTION_TERMS, ATTESTED_TERMS]))
     spoken = protocol(terms.protocol)
     role = draw(st.sampled_from(spoken.roles))
     first, last = min(terms.times.values()) - 5000, max(terms.times.values()) + 5000
@@ -66,13 +69,14 @@ def worlds(draw):
     clocks = {chain: time + draw(st.integers(-4000, 60)) for chain in terms.networks}
     releases = [(leg, "release") for leg in ("collateral", "strike")]
     subsets = st.frozensets(st.sampled_from(releases)) if terms is OPTION_TERMS else st.just(frozenset())
+    attested = st.frozensets(st.sampled_from([*spoken.attested])) if spoken.attested else st.just(frozenset())
     party = stance(
         terms,
         role,
         *draw(st.sets(st.sampled_from(Vow))),
         will=Will(draw(st.booleans()), draw(st.booleans()), draw(st.booleans())),
         consents_given=draw(subsets),
-        consents_held=draw(subsets),
+        consents_held=draw(subsets) | draw(attested),
         limited=draw(st.booleans()),
         exposed=frozenset(draw(st.sets(st.sampled_from([hashed(label) for label in SECRETS])))),
     )
@@ -97,6 +101,8 @@ def test_what_a_plan_may_say(world) -> None:
                 _check_spend(terms, spoken, party, view, now, action)
             case GiveConsent(leg, path):
                 _check_consent(party, view, leg, path)
+            case Attest():
+                _check_question(terms, spoken, party, view, now, action)
             case Swear(Vow.NEVER_REVEAL):
                 assert not party.secrets.keys() & (view.public.keys() | party.exposed)
             case Close(outcome):
@@ -116,12 +122,32 @@ def _check_funding(terms, spoken, party, view, now, leg) -> None:
     assert Vow.NEVER_FUND not in party.vows
     assert not party.will.stop
     assert not party.will.let_go
-    first = {"swap": "x", "option": "collateral"}[terms.protocol]
+    first = {"swap": "x", "option": "collateral", "attested": "collateral"}[terms.protocol]
     if leg != first:
         state = view.legs[first]
         assert isinstance(state, Funded)
         assert state.depth >= GUARDS.chains[terms.legs[first].chain].depth
-    assert not any(value in view.public for party in terms.parties.values() for value in party.hashes.values())
+    public = {value for party in terms.parties.values() for value in party.hashes.values() if value in view.public}
+    if (terms.protocol, leg) == ("attested", "strike"):  # locked for an option that lives and is wanted
+        assert public == {terms.hash("writer", "a")}
+        assert party.will.exercise or view.fundings[leg] is Flight.OPEN
+    else:
+        assert not public
+
+
+def _check_question(terms, spoken, party, view, now, action) -> None:
+    """A quorum is asked by the holder alone, for what it does not hold and could use."""
+    assert (action.leg, action.path) in spoken.attested
+    assert (action.leg, action.path) not in party.consents_held
+    assert party.role == "holder"
+    assert view.legs[action.leg].held > 0
+    if terms.hash("holder", "e") not in view.public:
+        strike = view.legs["strike"]
+        assert isinstance(strike, Funded)
+        assert strike.depth >= GUARDS.chains[terms.legs["strike"].chain].depth
+        assert party.will.exercise
+        assert not party.limited
+        assert now.latest + GUARDS.reach(terms.legs["collateral"].chain) <= terms.times["collateral"]
 
 
 def _check_spend(terms, spoken, party, view, now, action) -> None:
@@ -132,7 +158,7 @@ def _check_spend(terms, spoken, party, view, now, action) -> None:
     assert view.legs[action.leg].held > 0
     if path.after is not None:
         assert now.clocks[chain] > path.after
-    if path.signers:
+    if path.needs_others:
         assert (action.leg, action.path) in party.consents_held
     unknown = [value for value in path.hashes if value not in view.public]
     assert action.reveals == bool(unknown)
@@ -172,7 +198,8 @@ def _check_close(terms, spoken, party, view, now) -> None:
         else:
             for path in built.paths:
                 ours = spoken.recipient_key(leg, path.name)[0] == party.role and path.hashes
-                if ours and all(value in view.public for value in path.hashes):
+                taken = path.quorum is not None and getattr(state, "path", "") == path.name and state.depth >= 3
+                if ours and not taken and all(value in view.public for value in path.hashes):
                     assert state.held == 0
 
 
@@ -188,7 +215,12 @@ def test_what_a_plan_must_say(world) -> None:
         for path in built.paths:
             if spoken.recipient_key(leg, path.name)[0] != party.role:
                 continue
-            if path.hashes and all(value in view.public for value in path.hashes):
+            state = view.legs[leg]
+            late = isinstance(state, Spent) and (state.path, path.quorum is None) == (path.name, False)
+            if late and state.depth >= GUARDS.chains[terms.legs[leg].chain].depth:
+                continue  # no quorum signed for what came after it
+            signed = path.quorum is None or (leg, path.name) in party.consents_held
+            if signed and path.hashes and all(value in view.public for value in path.hashes):
                 assert (leg, path.name) in spends  # whoever we are, however late
             if path.after is not None and now.clocks[terms.legs[leg].chain] > path.after:
                 assert {(leg, path.name), (leg, "release")} & spends
@@ -215,7 +247,7 @@ def test_a_preimage_once_seen_is_never_unlearned(world, depth) -> None:
 
 
 def test_the_ladder_keeps_its_order() -> None:
-    for terms in (SWAP_TERMS, OPTION_TERMS):
+    for terms in (SWAP_TERMS, OPTION_TERMS, ATTESTED_TERMS):
         times = [terms.times[name] for name in protocol(terms.protocol).times]
         assert all(later > earlier for earlier, later in pairwise(times))
         assert all(AMOUNTS[leg] == part.amount for leg, part in terms.legs.items())

@@ -32,7 +32,21 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize(
     "command",
-    ["", "demo", "deal", "deal propose", "leg", "keys", "nodes", "bench", "config", "db", "run", "option"],
+    [
+        "",
+        "demo",
+        "deal",
+        "deal propose",
+        "leg",
+        "keys",
+        "nodes",
+        "bench",
+        "config",
+        "db",
+        "run",
+        "option",
+        "attester",
+    ],
 )
 def test_every_command_has_help(command):
     assert "Usage" in call(*command.split(), "--help").stdout
@@ -96,6 +110,20 @@ def test_keys_are_made_once(tmp_path):
     assert made["words"].split()[0] not in seed.read_text()
     again = call("keys", "new", "-c", str(config), "--json", env=environment, code=1)
     assert json.loads(again.stdout)["error"]["type"] == "SeedExists"
+
+
+def test_an_attesters_key_follows_from_its_seed(tmp_path):
+    config = tmp_path / "strikelock.toml"
+    config.write_text(tomli_w.dumps({"party": {"folder": "p"}, "chains": {}}))
+    environment = {"STRIKELOCK_PASSPHRASE": "x", "PATH": "/usr/bin"}
+    call("keys", "new", "-c", str(config), env=environment)
+    shown, again = (
+        json.loads(call("attester", "key", "-c", str(config), "--json", env=environment).stdout) for _ in range(2)
+    )
+    assert shown == again
+    assert len(bytes.fromhex(shown["member"])) == 33
+    words = call("attester", "key", "-c", str(config), env=environment).stdout
+    assert words.strip() == f'"{shown["member"]}" = "{shown["url"]}"'  # a line of the table `attesters`
 
 
 def test_no_passphrase_and_nobody_to_ask(tmp_path):

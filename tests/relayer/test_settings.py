@@ -79,6 +79,18 @@ def test_every_problem_is_said_at_once(tmp_path):
     assert str(caught.value).count("\n") == len(wrong)
 
 
+@pytest.mark.parametrize(
+    "members",
+    [{"02" + "AB" * 32: "http://a"}, {"02ab": "http://a"}, {"02" + "ab" * 32: "ftp://a"}, {"02" + "ab" * 32: ""}],
+)
+def test_attesters_are_keys_with_urls(tmp_path, members):
+    good = {"02" + "ab" * 32: "https://one.example", "03" + "ab" * 32: "http://127.0.0.1:1"}
+    assert load(write(tmp_path, {**GOOD, "attesters": good})).attesters == good
+    with pytest.raises(BadConfig) as caught:
+        load(write(tmp_path, {**GOOD, "attesters": members}))
+    assert [problem.where for problem in caught.value.problems] == ["attesters"]
+
+
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("STRIKELOCK_PEER__LISTEN", "127.0.0.1:2")
     monkeypatch.setenv("STRIKELOCK_RISK__OUTAGE", "2")

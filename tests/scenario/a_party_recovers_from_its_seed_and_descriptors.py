@@ -9,6 +9,7 @@ import pytest
 from htlc.ports import FUND
 from htlc.protocols import protocol as protocol_of
 from relayer.demo.plot import CHAIN_PAIRS, Outcome, plot
+from tests.attesters import quorum
 from tests.recovering import recovered
 from tests.stage import Stage, fold, stage
 
@@ -27,10 +28,16 @@ OPTION = (
     ("first", "premium", "activate"),
     ("second", "collateral", "exercise"),
 )
+ATTESTED = (
+    ("first", "premium", "activate"),
+    ("second", "strike", FUND),
+    ("second", "collateral", "exercise"),
+)
 SWAP = (("first", "x", FUND), ("second", "y", FUND), ("first", "y", "claim"))
 CASES = [
     *(("option", "writer", moment, loser) for moment in OPTION for loser in ("first", "second")),
     *(("swap", "initiator", moment, loser) for moment in SWAP for loser in ("first", "second")),
+    *(("attested", "writer", moment, loser) for moment in ATTESTED for loser in ("first", "second")),
 ]
 
 
@@ -45,7 +52,7 @@ TOGETHER = {
 
 
 def victim_role(protocol: str, loser: str) -> str:
-    roles = ("writer", "holder") if protocol == "option" else ("initiator", "participant")
+    roles = ("initiator", "participant") if protocol == "swap" else ("writer", "holder")
     return roles[0] if loser == "first" else roles[1]
 
 
@@ -70,7 +77,11 @@ def name(case) -> str:
 @pytest.mark.parametrize("case", CASES, ids=name)
 async def test_nothing_is_lost_but_what_may_be_forfeited(world, case, alone):
     protocol, role, (who, leg, step), loser = case
-    async with stage(world, f"{name(case)}-{alone}", CHAIN_PAIRS[PAIR]) as show:
+    chains, folder = CHAIN_PAIRS[PAIR], f"{name(case)}-{alone}"
+    async with (
+        quorum(world, folder, chains, honest=3 if protocol == "attested" else 0) as members,
+        stage(world, folder, chains, attesters=members.urls) as show,
+    ):
         legs = plot(protocol, Outcome.EXERCISED, "call", PAIR, world.tokens).legs
         small = {key: type(one)(one.chain, one.asset, one.amount // SHRINK) for key, one in legs.items()}
         before = await show.balances()

@@ -18,6 +18,7 @@ from relayer.testing.actors import PASSPHRASE, Actor
 from relayer.tower import Tower
 from settlement import seed as seeds
 from settlement.backup import write_file
+from tests.attesters import quorum
 from tests.stage import Player, fold, stage
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -72,16 +73,28 @@ CASES = (
         "claim of strike", "option", "first", ("first", "premium", "activate"), ("strike", "exercise"),
         exercise=True,
     ),
+    Case(
+        "claim of an attested strike", "attested", "first", ("first", "premium", "activate"),
+        ("strike", "exercise"), exercise=True,
+    ),
+    Case(
+        "refund of an attested strike", "attested", "second", ("second", "strike", "fund"), ("strike", "refund"),
+        exercise=True,
+    ),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_the_tower_brings_what_is_due(world, case):
     name = f"saved-{case.name.replace(' ', '-')}"
-    async with stage(world, name, CHAIN_PAIRS[PAIR]) as show:
+    chains = CHAIN_PAIRS[PAIR]
+    async with (
+        quorum(world, name, chains, honest=3 if case.protocol == "attested" else 0) as members,
+        stage(world, name, chains, attesters=members.urls) as show,
+    ):
         legs = plot(case.protocol, Outcome.EXERCISED, "call", PAIR, world.tokens).legs
         small = {key: type(one)(one.chain, one.asset, one.amount // SHRINK) for key, one in legs.items()}
-        deal = await show.agree(case.protocol, "writer" if case.protocol == "option" else "initiator", small)
+        deal = await show.agree(case.protocol, "initiator" if case.protocol == "swap" else "writer", small)
         await show.second.wants(deal, exercise=case.exercise)
         victim = show.first if case.dies == "first" else show.second
         who, leg, step = case.after

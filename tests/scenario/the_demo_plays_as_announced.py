@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
 CASES = [
     ("option", "exercised", "bitcoin/evm", ["--kind", "call"]),
     ("option", "expired", "litecoin/evm", ["--kind", "put"]),
+    ("option", "exercised", "bitcoin/evm", ["--exercise", "attested"]),
     ("swap", "exercised", "bitcoin/litecoin", []),
 ]
 

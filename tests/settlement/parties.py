@@ -11,7 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
+from chains.legs import Quorum
 from htlc import timelocks
+from htlc.protocols.attested import ATTESTED
 from htlc.terms import LegTerms
 from settlement.agreement import Agreement, Offer
 from settlement.gate import Gate
@@ -107,6 +109,13 @@ def swap(role: str = "initiator", **changes: Any) -> Offer:
         **changes,
     }
     return Offer(**values)
+
+
+def attested(quorum: Quorum) -> Offer:
+    """An attested option, proposed by its writer."""
+    legs = option().legs
+    times = timelocks.ladder(ATTESTED, {name: leg.chain for name, leg in legs.items()}, GUARDS, AT, life=3600)
+    return Offer("attested", "writer", legs, times, {"kind": "call"}, quorum=quorum)
 
 
 def option(role: str = "writer") -> Offer:

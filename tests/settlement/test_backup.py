@@ -32,7 +32,15 @@ def deal(name: str = "option", role: str = "holder") -> Deal:
 
 
 @pytest.mark.parametrize(
-    ("name", "role"), [("option", "writer"), ("option", "holder"), ("swap", "initiator"), ("swap", "participant")]
+    ("name", "role"),
+    [
+        ("option", "writer"),
+        ("option", "holder"),
+        ("swap", "initiator"),
+        ("swap", "participant"),
+        ("attested", "writer"),
+        ("attested", "holder"),
+    ],
 )
 def test_a_descriptor_gives_back_what_was_agreed(name, role):
     agreed = deal(name, role)

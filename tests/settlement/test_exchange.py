@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.errors import StrikelockError
+from htlc.errors import UnknownAttester
 from settlement.bodies import RefusalBody
 from settlement.errors import AlreadyAnswered, BadValidity, OwnIdentity, ProposalExpired
 from settlement.messages import Kind, Message, read
 from settlement.store import Store
 from settlement.store.errors import NoSuchProposal, StoreUnavailable
+from tests.htlc.deals import QUORUM
 from tests.settlement import parties
 from tests.settlement.paper import PaperChain
 from tests.settlement.parties import Party
@@ -245,6 +247,33 @@ async def test_we_propose_nothing_that_we_would_not_accept(tmp_path, code):
             await alice.agreement.propose(parties.swap(**BAD_OFFERS[code]), bob.identity, "")
         assert type(caught.value).__name__ == code
         assert not await alice.store.book.proposals()
+
+
+def relying_on(party: Party, members: frozenset[str]) -> None:
+    """From now on the party relies on these attesters."""
+    risk = dataclasses.replace(party.policies.risk, attesters=members)
+    party.policies = dataclasses.replace(party.policies, risk=risk)
+    party.build()
+
+
+async def test_both_rely_on_every_member_of_a_quorum_or_there_is_no_deal(tmp_path):
+    async with parties.two(tmp_path, auto=True, serve=False) as (alice, bob):
+        offer = parties.attested(QUORUM)
+        with pytest.raises(UnknownAttester):
+            await alice.agreement.propose(offer, bob.identity, "")
+        relying_on(alice, frozenset(QUORUM.members))
+        relying_on(bob, frozenset(QUORUM.members[1:]))
+        wire = Wire(alice, bob)
+        refused = await alice.agreement.propose(offer, bob.identity, "")
+        await wire.settle()
+        stage = (await alice.store.book.proposal(refused.id)).stage
+        assert (stage.name, stage.code) == ("refused", "UnknownAttester")
+        relying_on(bob, frozenset(QUORUM.members) | {"02" + "11" * 32})
+        await alice.agreement.propose(offer, bob.identity, "")
+        await wire.settle()
+        await same_deal(alice, bob)
+        (deal,) = await alice.store.deals()
+        assert deal.terms.quorum == QUORUM
 
 
 class SlowChain(PaperChain):

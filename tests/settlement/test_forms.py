@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from settlement.proposal import Accepted, Agreed, Lapsed, Offered, Received, Ref
 from settlement.store import forms
 from settlement.store.errors import DamagedRecord
 from settlement.store.types import MAX_UINT256, Uint256
+from tests.htlc.deals import ATTESTED_TERMS, OPTION_TERMS
 from tests.settlement.samples import all_guards, all_terms, counts, texts
 
 heights = st.dictionaries(st.sampled_from(["bitcoin", "evm"]), counts)
@@ -25,6 +28,15 @@ stages = st.one_of(
     st.builds(Lapsed, texts),
 )
 states = st.builds(TxState, st.sampled_from(TxPhase), counts, st.booleans(), st.integers(0, 2**256 - 1), counts)
+
+
+def test_terms_with_a_quorum_have_a_form_of_their_own():
+    """Whoever reads only the first form must not take them for an option without one."""
+    stored = forms.dump_terms(ATTESTED_TERMS)
+    assert json.loads(stored)["form"] == "terms/2"
+    assert forms.load_terms(stored) == ATTESTED_TERMS
+    assert json.loads(forms.dump_terms(OPTION_TERMS))["form"] == "terms/1"
+    assert forms.load_terms(forms.dump_terms(OPTION_TERMS)) == OPTION_TERMS
 
 
 @given(all_terms, all_guards, stages, states, heights)

@@ -1,0 +1,1 @@
+"""The quorum of attested options: members that sign what they see, and the way to them."""
