@@ -49,7 +49,7 @@ def show(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) 
     settings = load_settings(config, set_ or (), json)
 
     async def work() -> dict[str, Any]:
-        from chains.evm.vaults import public_address
+        from chains.evm.codec import public_address
         from relayer.party import load_seed
         from relayer.validator.service import signing_key
 

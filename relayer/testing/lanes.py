@@ -12,10 +12,10 @@ import tomli_w
 
 from chains.evm import deploy
 from chains.evm.account import derive_account
+from chains.evm.codec import public_address
 from chains.evm.messaging import calls
 from chains.evm.messaging.message import Lane
 from chains.evm.messaging.quorum import SignerSet
-from chains.evm.vaults import public_address
 from chains.testing.anvil import Anvil
 from relayer.messages.pusher import ACCOUNT
 from relayer.settings import SEED_FILE, Settings

@@ -15,10 +15,10 @@ import coincurve
 import structlog
 
 from chains.errors import ChainError, StrikelockError
+from chains.evm.codec import public_address
 from chains.evm.messaging.message import Lane
 from chains.evm.messaging.quorum import Checkpoint, sign
 from chains.evm.messaging.tree import CHUNK
-from chains.evm.vaults import public_address
 from relayer.errors import LogsContradict, NotYet, SafetyHalt
 from relayer.messages.log import LaneLog
 from relayer.messages.signatures import Claim, document, file_name

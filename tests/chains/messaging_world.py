@@ -11,11 +11,11 @@ from typing import Any
 import coincurve
 
 from chains.evm import deploy
+from chains.evm.codec import public_address
 from chains.evm.messaging import calls
 from chains.evm.messaging.message import Lane, Message
 from chains.evm.messaging.quorum import Checkpoint, SignerSet, sign
 from chains.evm.messaging.tree import Tree
-from chains.evm.vaults import public_address
 from chains.testing.anvil import Anvil
 
 GRACE = 3600

@@ -9,12 +9,11 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.evm.codec import keccak256
+from chains.evm.codec import keccak256, public_address
 from chains.evm.messaging import calls, quorum, tree
 from chains.evm.messaging.errors import BadEvent, BadMembers, TooFewSignatures
 from chains.evm.messaging.message import Lane, Message
 from chains.evm.messaging.quorum import Checkpoint, SignerSet
-from chains.evm.vaults import public_address
 
 OUTBOX, INBOX = "0x" + "11" * 20, "0x" + "22" * 20
 LANE = Lane(31337, OUTBOX, 31338, INBOX)

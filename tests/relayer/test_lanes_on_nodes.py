@@ -12,9 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from chains.errors import ChainError
+from chains.evm.codec import public_address
 from chains.evm.messaging import calls
 from chains.evm.messaging.quorum import Checkpoint, SignerSet, rotation_digest, sign
-from chains.evm.vaults import public_address
 from relayer.errors import (
     BadLane,
     LaneError,
