@@ -22,6 +22,7 @@ from chains.simulated.market import Market
 from chains.simulated.spec import MEDIAN_SPAN, ChainSpec
 
 GENESIS_BLOCKS = 24  # enough for a median time, a reorganisation and a lagging node
+NOTHING = LegFacts()
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +97,8 @@ class Ledger:
         self.next = begin + rng.uniform(0, interval)
         poisson = spec.timing.process is BlockProcess.POISSON
         self._gap = self._poisson if poisson else self._slots
-        self._stamp = self._loose if spec.timing.median_span > 1 else self._strict
+        self._stamp = self._loose if poisson else self._strict
+        self._idle = self._idle_loose if poisson else self._idle_strict
         self._random = rng.random
         self._interval = interval
         self._miss = spec.timing.miss_probability
@@ -132,12 +134,35 @@ class Ledger:
             else:
                 self._idle(now)
 
-    def _idle(self, now: float) -> None:
-        """Blocks in which nothing is."""
-        when, stamps, stamp, gap = self.next, self.stamps, self._stamp, self._gap
+    def _idle_loose(self, now: float) -> None:
+        """Blocks in which nothing is: most of all there are, so what `_loose` and `_gap` do is written out."""
+        when, stamps, random = self.next, self.stamps, self._random
+        error, span, rate, slow = self._error, 2 * self._error + 1, -self._interval, self.pace
+        newest = max(stamps[-MEDIAN_SPAN:])
         while when <= now:
-            stamps.append(stamp(when))
-            when += gap()
+            stamp = int(when) + int(random() * span) - error
+            if stamp > newest:
+                newest = stamp  # above the median for certain
+            else:
+                stamp = max(stamp, self.clock(len(stamps) - 1) + 1)
+            stamps.append(stamp)
+            when += self._gap() if slow else log(1.0 - random()) * rate
+        self.next = when
+
+    def _idle_strict(self, now: float) -> None:
+        """As above, for slots."""
+        when, stamps, random = self.next, self.stamps, self._random
+        skew, interval, miss, slow = self.skew, self._interval, self._miss, self.pace
+        last = stamps[-1]
+        while when <= now:
+            last = max(int(when) + skew, last + 1)
+            stamps.append(last)
+            if slow:
+                when += self._gap()
+                continue
+            when += interval
+            while random() < miss:
+                when += interval
         self.next = when
 
     def _poisson(self) -> float:
@@ -351,10 +376,17 @@ class Ledger:
         except Rejected:
             return
 
+    def fresh_blocks(self, count: int) -> bool:
+        """Whether anything is in the last `count` blocks."""
+        height = self.height
+        return any(one in self.bodies for one in range(height - count + 1, height + 1))
+
     # --- looking -----------------------------------------------------------------------------------------
 
     def facts(self, address: str, leg: Leg, height: int) -> LegFacts:
         """What stands at a leg after the block of that height."""
+        if address not in self.history:
+            return NOTHING
         full: int | None = None
         total = held = 0
         spends: list[Spend] = []

@@ -12,7 +12,6 @@ from chains.simulated.node import Node
 from htlc.driver import Driver
 from htlc.fees import FeePolicy
 from htlc.ports import Intent
-from htlc.protocols import protocol
 from htlc.protocols.base import GiveConsent, Swear, Vow
 from relayer.simulation.mortal import Death, MortalChain, MortalJournal
 from relayer.simulation.plan import BEGIN, PartyPlan, Window
@@ -59,8 +58,8 @@ class Player:
         self._clear_since: float = 0.0
         self._pause = 4 * max(spec.timing.interval for spec in world.plan.specs)
         self._last_step = ""
-        self.spoken = protocol(world.terms.protocol)
-        self.legs = self.spoken.legs(world.terms)
+        self.spoken = world.spoken
+        self.legs = world.legs
         self.driver: Driver
 
     # --- time --------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from chains.simulated.chain import SimChain
 from chains.simulated.keys import secret_of
 from chains.simulated.ledger import Ledger
 from chains.simulated.node import Node
-from htlc.protocols import protocol
 from relayer.simulation.plan import BEGIN, PartyPlan
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ class Rogue:
         self.role = plan.role
         self.owner = plan.role
         self.rng = rng = Random(plan.seed)
-        self.spoken = protocol(world.terms.protocol)
-        self.legs = self.spoken.legs(world.terms)
+        self.spoken = world.spoken
+        self.legs = world.legs
         self.wake: float = BEGIN + rng.uniform(0, 5)
         self.out = False
         self.chains: dict[str, SimChain] = {}

@@ -191,8 +191,8 @@ class World:
                     soon = self.rng.random() < 0.4
                     moment = self.now + self.rng.uniform(0.2, 5.0) if soon else ledger.next + self.rng.random()
                     actor.wake = min(actor.wake, moment)
-        if any(isinstance(a, Player) and a.outcome is not None for a in self.actors):
-            self.actors = [a for a in self.actors if not (isinstance(a, Player) and a.outcome is not None)]
+        if isinstance(mover, Player) and mover.outcome is not None:
+            self.actors.remove(mover)
 
     # --- nature ------------------------------------------------------------------------------------------
 
@@ -202,8 +202,8 @@ class World:
             return
         for name, ledger in self.ledgers.items():
             depth = ledger.spec.timing.depth
-            fresh = any(height in ledger.bodies for height in range(ledger.height - depth + 2, ledger.height + 1))
-            if self._reorgs[name] and fresh and self.now >= self._calm_since[name] and self.rng.random() < 0.12:
+            due = self._reorgs[name] and self.now >= self._calm_since[name]
+            if due and ledger.fresh_blocks(depth - 1) and self.rng.random() < 0.12:
                 self._reorgs[name] -= 1
                 self._calm_since[name] = self.now + self.guards.chains[name].final
                 self._reorganise(ledger, self.rng.randint(1, depth - 1))
