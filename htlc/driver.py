@@ -121,7 +121,8 @@ class Driver:
         unsettled = await self._journal.unsettled()
         states = await self._observer.trace(unsettled, deals)
         await self._settle(unsettled, states, deals)
-        self._executor.begin(_pending(unsettled))
+        now = int(self._clock.now())
+        self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         for deal in deals.values():
             try:
                 await self._drive(deal, states)

@@ -116,6 +116,10 @@ class Observer:
         self.live = frozenset(live)
         await self._renew_floors()
 
+    def tips(self) -> dict[str, str]:
+        """The best block's hash of every chain that answered."""
+        return {chain: self.snapshots[chain].tip.hash for chain in self.live}
+
     async def _renew_floors(self) -> None:
         """The smallest price of each chain on which something small stands at a leg of ours."""
         small = {known.legs[leg].chain for known in self._known.values() for leg in self._small(known)}

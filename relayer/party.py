@@ -16,7 +16,7 @@ from chains.legs import NATIVE
 from chains.port import Chain, Wallet
 from chains.registry import make_chain
 from htlc.driver import Driver
-from htlc.fees import FeePolicy
+from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.observer import Observation, Observer
 from htlc.ports import Deal, Journal
 from htlc.protocols import protocol
@@ -39,8 +39,6 @@ from settlement.proposal import Agreed, Proposal
 from settlement.releases import Releases
 from settlement.seed import Seed
 from settlement.store import Store
-
-WEIGHT_PRICE = 10**6  # a price at which rounding does not matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +210,7 @@ def _fee_policy(settings: Settings, chain: Chain) -> FeePolicy:
     guards = guards_of({chain.name: chain.timing}, settings.risk.outage, settings.risk.miss)
     return FeePolicy(
         patience=guards.chains[chain.name].include,
-        weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
+        usual_cost=chain.fee(chain.usual_size, SAMPLE_PRICE),
         cap=limits.cap,
         share_permille=limits.share_permille,
         step=chain.price_step,

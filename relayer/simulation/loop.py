@@ -66,7 +66,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         self._clock_resolution = RESOLUTION
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> Any:
+    def create_task(self, coro: Any, *, name: object = None, context: Any = None) -> Any:
         """Start a task at once. One that never has to wait, as nearly all here, costs no turn of the loop."""
         done: asyncio.Future[Any] = asyncio.Future(loop=self)
         try:

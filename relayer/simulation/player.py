@@ -10,7 +10,7 @@ from chains.port import SignedTx
 from chains.simulated.keys import secret_of
 from chains.simulated.node import Node
 from htlc.driver import Driver
-from htlc.fees import FeePolicy
+from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.ports import Intent
 from htlc.protocols.base import GiveConsent, Swear, Vow
 from relayer.simulation.mortal import Death, MortalChain, MortalJournal
@@ -20,7 +20,6 @@ from relayer.simulation.shelf import Shelf
 if TYPE_CHECKING:
     from relayer.simulation.world import World
 
-WEIGHT_PRICE = 10**9
 TOKEN_CAP = 10**17  # as the settings' default
 SOON = 0.5  # seconds between a block and the look at it
 AGAIN = 4  # ticks in a row, where one asks for the next
@@ -188,7 +187,7 @@ class Player:
     def _fee_policy(self, chain: MortalChain) -> FeePolicy:
         return FeePolicy(
             patience=self.world.guards.chains[chain.name].include,
-            weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
+            usual_cost=chain.fee(chain.usual_size, SAMPLE_PRICE),
             cap=TOKEN_CAP,
             step=chain.price_step,
         )
