@@ -27,7 +27,8 @@ NOTHING = LegFacts()
 
 @dataclass(slots=True, eq=False)
 class SimTx:
-    """A signed transaction. outs: (address, asset, amount). leg: address of the leg it spends, by `path`."""
+    """A signed transaction. outs: (address, asset, amount). leg: address of the leg it spends, by `path`. pin: the
+    fees of big, cheap descendants, which a replacement must pay as well (BIP125, rule 3)."""
 
     txid: str
     owner: str
@@ -39,6 +40,7 @@ class SimTx:
     leg: str | None = None
     path: Path | None = None
     preimages: tuple[bytes, ...] = ()
+    pin: int = 0
 
     @property
     def after(self) -> int | None:
@@ -105,6 +107,7 @@ class Ledger:
         self._error = spec.timing.clock_error
         self.pool: dict[str, SimTx] = {}
         self.claimed: dict[str, str] = {}  # by the pool
+        self.cycled: dict[str, SimTx] = {}  # by claim: what somebody's replacement put out of the pool, and left
         self.private: list[SimTx] = []  # a miner's friend's
         self.known: dict[str, SimTx] = {}
         self.bodies: dict[int, list[SimTx]] = {}
@@ -227,6 +230,11 @@ class Ledger:
                 del self.claimed[claim]
         self.moved += 1
 
+    def cycle(self, tx: SimTx, evicted: SimTx) -> None:
+        """Take out of the pool what took the place of `evicted` there: neither is left (CVE-2023-40231)."""
+        self.drop(tx.txid)
+        self.cycled[evicted.claims[0]] = evicted
+
     def refusal(self, tx: SimTx) -> str | None:
         """Why the next block could never hold it."""
         raise NotImplementedError
@@ -256,6 +264,13 @@ class Ledger:
             if tx.price >= self._urgent or not self.spec.replaces or tx.owner in self.census.down:
                 for claim in tx.claims:
                     self._waits[claim] = self._waits.get(claim, 0) + 1
+        for claim, tx in list(self.cycled.items()):
+            if claim in self.claimed or claim in self.used:
+                del self.cycled[claim]
+                continue
+            self._waits[claim] = self._waits.get(claim, 0) + 1
+            if tx.owner in self.census.down and self._waits[claim] >= self.spec.grace:
+                self._return(tx)  # its owner can't send it again, and somebody has kept it
 
     def _queue(self) -> list[SimTx]:
         return sorted(self.pool.values(), key=lambda tx: (-tx.price, tx.txid))

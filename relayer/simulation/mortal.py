@@ -94,12 +94,14 @@ class MortalJournal:
 
 
 class MortalChain(SimChain):
-    """A connection whose process may die before and after each broadcast. seen: the newest look."""
+    """A connection whose process may die before and after each broadcast. seen: the newest look. looked: when that
+    was, and the one before it; None before the first."""
 
     def __init__(self, ledger: Ledger, node: Node, clock: Callable[[], float], watch: Watch) -> None:
         super().__init__(ledger, node, clock)
         self._watch = watch
         self.seen: Snapshot | None = None
+        self.looked: tuple[float | None, float | None] = (None, None)
 
     async def look(self) -> Snapshot:
         try:
@@ -107,6 +109,7 @@ class MortalChain(SimChain):
         except StaleTip:
             self._watch.stale()
             raise
+        self.looked = (self.looked[1], self._clock())
         return self.seen
 
     async def broadcast(self, tx: SignedTx) -> None:

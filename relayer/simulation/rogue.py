@@ -3,6 +3,7 @@ it does is drawn: which steps it takes, how soon, how late, how wrong."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from chains.legs import Leg, Path
 from chains.port import SignedTx, Wallet
 from chains.simulated.chain import SimChain
 from chains.simulated.keys import secret_of
-from chains.simulated.ledger import Ledger
+from chains.simulated.ledger import Ledger, SimTx
 from chains.simulated.node import Node
 from relayer.simulation.plan import BEGIN, PartyPlan
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FUNDINGS = ("full", "full", "full", "full", "full", "part", "twice", "over", "decoys", "taken back", "never")
 BIG_CAP = 10**30
+CYCLES, PINS = 0.9, 0.5  # how often it does so where it can
 
 
 class Rogue:
@@ -58,6 +60,8 @@ class Rogue:
         self.fund_at = {leg: self._funding_time(leg) for leg in self.funding}
         self.miner = rng.random() < 0.6
         self.away = self._away()
+        self.tricks = Random(plan.seed + b"/tricks")
+        self.tried: set[str] = set()  # claims that it thought of cycling
 
     # --- what it is like ---------------------------------------------------------------------------------
 
@@ -103,6 +107,7 @@ class Rogue:
                 if name in self.funding:
                     await self._fund(name)
                 await self._spend(name, now)
+                await self._cycle(name)
             await self._talk()
         self.wake = self._next(now)
 
@@ -229,8 +234,49 @@ class Rogue:
         if self.miner and self.rng.random() < 0.7:
             self._mine(tx)
         else:
+            self._pin(leg, tx)
             await self._send(tx)
         self.world.ambush()
+
+    def _pin(self, leg: Leg, tx: SignedTx) -> None:
+        """Hang descendants on it, so that whoever wants its place in the mempool must pay for them too."""
+        ledger = self.world.ledgers[leg.chain]
+        if ledger.spec.family == "utxo" and ledger.spec.replaces and self.tricks.random() < PINS:
+            ledger.known[tx.txid].pin = leg.amount // self.tricks.choice((2, 10, 100))
+            self.world.judge.saw("a spend was pinned")
+
+    async def _cycle(self, name: str) -> None:
+        """Put the other's spend out of the mempool by a dearer one, and that one out again by another payment of
+        the coin that came with it: for a while the leg looks as if nobody wanted it."""
+        leg, ledger = self.legs[name], self.ledger(name)
+        address = self.world.addresses[name]
+        if not ledger.pool or ledger.spec.family != "utxo" or not ledger.spec.replaces:
+            return
+        theirs = [tx for tx in ledger.pool.values() if tx.leg == address and tx.owner != self.owner]
+        for rival in theirs:
+            if rival.claims[0] in self.tried:
+                continue
+            self.tried.add(rival.claims[0])
+            if self.tricks.random() < CYCLES:
+                await self._cycle_out(name, leg, rival)
+
+    async def _cycle_out(self, name: str, leg: Leg, rival: SimTx) -> None:
+        ledger = self.ledger(name)
+        for path in leg.paths:
+            role, label = self.spoken.recipient_key(name, path.name)
+            preimages = self._preimages(path)
+            if role != self.role or preimages is None or path.signers:
+                continue
+            key = self.wallets[leg.chain].key(self.world.terms.parties[role].nonce, label)
+            with suppress(ChainError):
+                tx = await self.wallets[leg.chain].spend(
+                    leg, path.name, key, preimages, [], 2 * rival.price, BIG_CAP, self._pending(leg.chain)
+                )
+                if await self._send(tx) is not None and rival.txid not in ledger.pool:
+                    ledger.cycle(ledger.known[tx.txid], rival)
+                    self.world.judge.saw("a replacement was cycled out")
+                    self.world.judge.faults["replacement cycled"] += 1
+                    return
 
     # --- the wire ----------------------------------------------------------------------------------------
 

@@ -102,10 +102,11 @@ class World:
 
     # --- the run -----------------------------------------------------------------------------------------
 
-    async def run(self, shelf: Callable[[str], Shelf] | None = None) -> None:
-        """Play the deal to its end. shelf: where a role's journal lies; in memory unless given."""
+    async def run(self, shelf: Callable[[str], Shelf] | None = None, agreed: bool = False) -> None:
+        """Play the deal to its end. shelf: where a role's journal lies; in memory unless given. agreed: the deal
+        lies there already."""
         await asyncio.sleep(0)  # from here on the loop runs
-        await self._people(shelf or (lambda _: MemoryShelf()))
+        await self._people(shelf or (lambda _: MemoryShelf()), agreed)
         calmed = False
         horizon = self.horizon()
         while self.players and not self._over():
@@ -127,7 +128,7 @@ class World:
             await player.die()
         self._end()
 
-    async def _people(self, shelf: Callable[[str], Shelf]) -> None:
+    async def _people(self, shelf: Callable[[str], Shelf], agreed: bool) -> None:
         for ledger in self.ledgers.values():
             ledger.advance(self.now)
         for party in self.plan.parties:
@@ -141,7 +142,10 @@ class World:
             since = {name: ledger.height for name, ledger in self.ledgers.items()}
             deal = Deal(self.deal, self.terms, party.role, self.guards, since, BEGIN, will=party.will)
             await player.start()
-            await player.shelf.add(deal)
+            if agreed:
+                await player.shelf.journal.resolve(deal.id, party.will)
+            else:
+                await player.shelf.add(deal)
             if player.shelf.real:
                 self.judge.saw("the driver worked on a real database")
 
