@@ -16,8 +16,9 @@ from chains.port import Chain, LegFacts, Snapshot, TxState
 from htlc.lineage import Attempts, attempts
 from htlc.look import SecretOf, deal_facts, leg_facts, shown_preimages, stance, time_now, without_dust
 from htlc.ports import Clock, Deal, Intent
-from htlc.protocols import protocol
+from htlc.protocols import protocol, words
 from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
+from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,8 @@ class Observation:
 
     def explain(self) -> tuple[Step, ...]:
         """What happens next, in words."""
-        return self.known.protocol.explain(self.deal.terms, self.view, self.stance, self.now, self.deal.guards)
+        case = Case(self.deal.terms, self.view, self.stance, self.now, self.deal.guards)
+        return words.explain(self.known.protocol.name, case)
 
 
 class Observer:

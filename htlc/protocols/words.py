@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from htlc.protocols import option as opt
 from htlc.protocols import swap as swp
 from htlc.protocols.base import Absent, Flight, Funded, Spent, Step, Vow
@@ -49,6 +51,14 @@ def option(case: Case) -> tuple[Step, ...]:
     refunds = ((opt.PREMIUM, opt.HOLDER), (opt.COLLATERAL, opt.WRITER), (opt.STRIKE, opt.HOLDER))
     steps += _refunds(case, refunds)
     return tuple(steps) or _end(case, opt.verdict(case.view))
+
+
+WORDS: Mapping[str, Callable[[Case], tuple[Step, ...]]] = {swp.SWAP.name: swap, opt.OPTION.name: option}
+
+
+def explain(protocol: str, case: Case) -> tuple[Step, ...]:
+    """What happens next in a deal of the protocol of that name."""
+    return WORDS[protocol](case)
 
 
 def _exercise(case: Case, active: bool) -> list[Step]:
