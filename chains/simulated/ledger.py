@@ -393,8 +393,8 @@ class Ledger:
 
     def fresh_blocks(self, count: int) -> bool:
         """Whether anything is in the last `count` blocks."""
-        height = self.height
-        return any(one in self.bodies for one in range(height - count + 1, height + 1))
+        newest = next(reversed(self.bodies), -1)  # they are kept in the order of their heights
+        return newest > self.height - count
 
     # --- looking -----------------------------------------------------------------------------------------
 
