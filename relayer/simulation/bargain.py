@@ -34,18 +34,22 @@ REUSED = {"HashReused", "NonceReused"}
 class PlayedSeed(Seed):
     """A seed whose secrets are those of the simulation, and whose chance is the run's."""
 
-    __slots__ = ("_rng",)
+    __slots__ = ("_rng", "kept")
     _rng: Random
+    kept: set[str]  # every secret that was derived, in hex
 
     def __init__(self, raw: bytes, rng: Random) -> None:
         super().__init__(raw)
         object.__setattr__(self, "_rng", rng)
+        object.__setattr__(self, "kept", set())
 
     def nonce(self) -> bytes:
         return self._rng.randbytes(16)
 
     def secret(self, nonce: bytes, label: str) -> bytes:
-        return secret_of(self.raw, nonce, label)
+        secret = secret_of(self.raw, nonce, label)
+        self.kept.add(secret.hex())
+        return secret
 
 
 @dataclass(slots=True)
@@ -156,6 +160,8 @@ class Bargain:
         return bool(self._way)
 
     async def _deliver(self, message: Message) -> Message | None:
+        leaked = [secret for side in self._sides.values() for secret in side.seed.kept if secret in message.text]
+        self._judge.check(not leaked, "no-leak", f"in a message: {message.kind.value}")
         answer = await self._sides[message.recipient].agreement.receive(message)
         if answer is not None:
             self._way.append(answer)

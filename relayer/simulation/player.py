@@ -13,6 +13,7 @@ from htlc.driver import Driver
 from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.ports import FUND, Intent
 from htlc.protocols.base import GiveConsent, Swear, Vow
+from relayer.simulation.checks import TOKEN_CAP
 from relayer.simulation.mortal import Death, MortalChain, MortalJournal
 from relayer.simulation.plan import BEGIN, PartyPlan, Window
 from relayer.simulation.shelf import Shelf
@@ -20,7 +21,6 @@ from relayer.simulation.shelf import Shelf
 if TYPE_CHECKING:
     from relayer.simulation.world import World
 
-TOKEN_CAP = 10**17  # as the settings' default
 SLACK = 1.2  # of a price: what fees of whole units and a wallet's own bump may add
 SOON = 0.5  # seconds between a block and the look at it
 AGAIN = 4  # ticks in a row, where one asks for the next
@@ -300,7 +300,7 @@ class Player:
         self.world.judge.saw("a vow was sworn")
 
     def gave(self, deal: str, leg: str, path: str) -> None:
-        self.world.signing(self, leg, path)
+        self.world.checks.signing(self, leg, path)
 
     def _sober(self, intent: Intent) -> None:
         """Whoever returns from an outage starts a climb anew, and does not bid the leg at once."""
@@ -324,5 +324,5 @@ class Player:
             self.world.judge.saw("a replacement was signed")
 
     async def closed(self, deal: str, outcome: str) -> None:
-        await self.world.closing(self, outcome)
+        self.world.checks.closing(self, outcome)
         self.outcome = outcome
