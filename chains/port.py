@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from chains.legs import Leg
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # --- facts -----------------------------------------------------------------------------------------------
 
@@ -286,8 +289,8 @@ class Chain(Protocol):
     async def unwatch(self, leg: Leg) -> None: ...
 
     async def look(self) -> Snapshot:
-        """Follow the node to its best block and say what stands. Raises ChainUnavailable, StaleTip,
-        WrongNetwork."""
+        """Follow the node to its best block and say what stands. Raises ChainUnavailable (also while the chain
+        is not open: nothing is seen of a node that was not probed), StaleTip, WrongNetwork."""
         ...
 
     async def wait(self, seen: str, timeout: float) -> None:
@@ -312,6 +315,7 @@ class Family(Protocol):
     """What an entry point in the group `strikelock.chains` names: how to make chains of one kind."""
 
     name: str
+    settings: type[BaseModel]  # a chain's section of the configuration; its descriptions are read by people
 
     def make(self, name: str, settings: Mapping[str, Any], clock: Callable[[], float] = ...) -> Chain:
         """A chain, not yet open, from its section of the configuration. `clock` (UNIX seconds; the machine's if

@@ -67,8 +67,9 @@ def load_family(name: str, chain: str = "") -> Family:
         family = found[name].load()
     except (ImportError, AttributeError) as error:
         raise BrokenFamily(name, _package(found[name]), str(error)) from error
-    if not callable(getattr(family, "make", None)):
-        raise BrokenFamily(name, _package(found[name]), f"{found[name].value} has no method `make`")
+    for part in ("make", "settings"):
+        if not callable(getattr(family, part, None)):
+            raise BrokenFamily(name, _package(found[name]), f"{found[name].value} has no `{part}`")
     return cast("Family", family)
 
 
@@ -79,11 +80,6 @@ def make_chain(name: str, section: Mapping[str, Any], clock: Callable[[], float]
     """
     family = load_family(str(section.get("family", "")), name)
     return family.make(name, section, clock)
-
-
-def check_settings(name: str, section: Mapping[str, Any]) -> None:
-    """Raise what `make_chain` would raise."""
-    make_chain(name, section)
 
 
 def _package(entry: EntryPoint) -> str:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import structlog
 
 from chains.errors import ChainError, StrikelockError
-from chains.port import Chain, SignedTx, TxPhase, TxState, Wallet
+from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from htlc.courier import Courier
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
-from htlc.ports import CANCEL, FUND, Clock, Deal, Intent, Journal, Peer
+from htlc.ports import CANCEL, FUND, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
 from htlc.protocols.base import Action, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
 
 log = structlog.get_logger(__name__)
@@ -37,6 +37,18 @@ class Report:
     troubles: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class Pulse:
+    """Whether the driver works, for health checks and metrics. at: the event loop's time when the last tick was
+    over; seconds: what all ticks took; trouble: why the last tick came to nothing."""
+
+    at: float = 0.0
+    ticks: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    trouble: StrikelockError | None = None
+
+
 class Driver:
     """Runs every open deal of one party. One driver per journal; the store sees to that."""
 
@@ -49,6 +61,7 @@ class Driver:
         clock: Clock,
         peer: Peer,
         fees: Mapping[str, FeePolicy],
+        spans: Spans = no_spans,
     ) -> None:
         self._journal = journal
         self._chains = chains
@@ -57,7 +70,19 @@ class Driver:
         self._executor = Executor(journal, chains, wallets, fees, clock)
         self._courier = Courier(peer)
         self._wake = asyncio.Event()
+        self._spans = spans
         self.reports: dict[str, Report] = {}
+        self.pulse = Pulse()
+
+    @property
+    def live(self) -> frozenset[str]:
+        """The chains that answered at the last look."""
+        return self._observer.live
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """The newest look at each chain that was ever seen."""
+        return self._observer.snapshots
 
     # --- the loop ----------------------------------------------------------------------------------------
 
@@ -78,10 +103,19 @@ class Driver:
     async def _try(self) -> None:
         """One tick. A disk that is full or a database that is busy passes; until then nothing is signed, since
         nothing could be stored."""
+        loop, pulse = asyncio.get_running_loop(), self.pulse
+        started = loop.time()
+        pulse.trouble = None
         try:
-            await self.tick()
+            with self._spans("tick"):
+                await self.tick()
         except StrikelockError as error:
+            pulse.trouble = error
+            pulse.failed += 1
             log.error("tick failed", reason=str(error))
+        pulse.at = loop.time()
+        pulse.ticks += 1
+        pulse.seconds += pulse.at - started
 
     def poke(self) -> None:
         """Look again at once: the journal has something new."""
@@ -123,6 +157,7 @@ class Driver:
         await self._settle(unsettled, states, deals)
         now = int(self._clock.now())
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
+        self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
         for deal in deals.values():
             try:
                 await self._drive(deal, states)
@@ -159,7 +194,8 @@ class Driver:
         if blocked:
             return blocked
         try:
-            await self._executor.perform(work, action)
+            with self._spans("act", deal=work.deal.id, action=type(action).__name__):
+                await self._executor.perform(work, action)
         except ChainError as error:
             log.warning("action failed", deal=work.deal.id, action=type(action).__name__, reason=str(error))
             return str(error)

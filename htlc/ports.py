@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -123,3 +124,14 @@ class Peer(Protocol):
     async def send_consent(self, deal: Deal, leg: str, path: str, consent: str) -> None:
         """Deliver a release signature; raises PeerUnavailable if it can't be delivered now."""
         ...
+
+
+class Spans(Protocol):
+    """Notes what a step took and what it was for: a trace, where one is wanted."""
+
+    def __call__(self, name: str, **attributes: str) -> AbstractContextManager[object]: ...
+
+
+def no_spans(name: str, **attributes: str) -> AbstractContextManager[object]:
+    """Notes nothing."""
+    return nullcontext()

@@ -74,3 +74,29 @@ class AlreadyWatched(StrikelockError):
     deal: str
     role: str
     template = "deal {deal} is watched for its {role} already; the other side needs a tower of its own"
+
+
+@dataclass(eq=False)
+class MissingExtra(StrikelockError):
+    """Something is configured that an extra of the package brings."""
+
+    extra: str
+    reason: str
+    template = "the extra {extra!r} is needed, pip install 'strikelock[{extra}]': {reason}"
+
+
+@dataclass(eq=False)
+class SafetyHalt(StrikelockError):
+    """The daemon stopped because going on could lose money; a supervisor must not start it again by itself."""
+
+    reason: str
+    template = "stopped for safety, look before you start it again: {reason}"
+
+
+@dataclass(eq=False)
+class OpsUnreachable(StrikelockError):
+    """The daemon's own address does not answer."""
+
+    url: str
+    reason: str
+    template = "no daemon answers at {url} ({reason})"

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
+import structlog
 
+from chains.errors import ChainError, ChainUnavailable
 from chains.legs import NATIVE
 from chains.port import Chain, Wallet
 from chains.registry import make_chain
 from htlc.driver import Driver
 from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.observer import Observation, Observer
-from htlc.ports import Deal, Journal
+from htlc.ports import Deal, Journal, Spans, no_spans
 from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
@@ -40,6 +41,8 @@ from settlement.releases import Releases
 from settlement.seed import Seed
 from settlement.store import Store
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class LocalClock:
@@ -56,7 +59,9 @@ class LocalClock:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Everything of one party. One that does not drive signs no transaction: it looks, proposes and decides."""
+    """Everything of one party. One that does not drive signs no transaction: it looks, proposes and decides.
+
+    unopened: chains that could not be opened yet, each with the reason."""
 
     settings: Settings
     seed: Seed
@@ -69,14 +74,15 @@ class Party:
     mailer: Mailer
     gate: Gate
     observer: Observer
+    unopened: dict[str, str]
 
     # --- life ----------------------------------------------------------------------------------------------
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, drive: bool) -> AsyncIterator[Party]:
-        """Open everything and close it in the end. Raises what a missing seed, a database in use or a node of the
-        wrong network raise."""
+    async def open(cls, settings: Settings, drive: bool, late: bool = False) -> AsyncIterator[Party]:
+        """Open everything and close it in the end. late: a chain that is down may be opened later, by
+        `open_chain`. Raises what a missing seed, a database in use or a node of the wrong network raise."""
         seed = seeds.load(settings.party.folder / SEED_FILE, passphrase(settings))
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
@@ -84,7 +90,8 @@ class Party:
             chains = {name: make_chain(name, section, clock.now) for name, section in settings.chains.items()}
             for chain in chains.values():
                 stack.push_async_callback(chain.close)
-            await asyncio.gather(*(chain.open() for chain in chains.values()))
+            unopened: dict[str, str] = {}
+            await asyncio.gather(*(_open(chain, late, unopened) for chain in chains.values()))
             wallets = {name: chain.wallet(seed.raw) for name, chain in chains.items()}
             identity = seed.identity()
             post = await stack.enter_async_context(Post(identity.public))
@@ -93,35 +100,35 @@ class Party:
             mailer = Mailer(store, agreement, releases, post)
             observer = Observer(chains, seed.secret, clock)
             gate = Gate(agreement, releases)
-            yield cls(settings, seed, clock, store, chains, wallets, agreement, post, mailer, gate, observer)
+            yield cls(
+                settings, seed, clock, store, chains, wallets, agreement, post, mailer, gate, observer, unopened
+            )
 
     @property
     def identity(self) -> str:
         """The public key that names us."""
         return self.agreement.identity.public
 
-    def driver(self) -> Driver:
+    async def open_chain(self, name: str) -> bool:
+        """Try again to open a chain that was down; whether it is open now. A node of another network, or one that
+        can't hold our legs, stays out, with the reason in `unopened`."""
+        try:
+            await self.chains[name].open()
+        except ChainError as error:
+            if self.unopened.get(name) != str(error):
+                log.warning("chain can't be opened", chain=name, reason=str(error))
+            self.unopened[name] = str(error)
+            return False
+        self.unopened.pop(name, None)
+        return True
+
+    def driver(self, spans: Spans = no_spans) -> Driver:
         """The driver of this party's deals."""
         fees = fee_policies(self.settings, self.chains)
         journal: Journal = self.store
         if self.settings.backup.mode == "file":
             journal = KeptJournal(self.store, self.settings.backup.folder, self.seed.identity())
-        return Driver(journal, self.chains, self.wallets, self.seed.secret, self.clock, self.mailer, fees)
-
-    async def serve(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
-        """Drive our deals and answer our counterparties until `stop` is set."""
-        runner = web.AppRunner(self.gate.application(), access_log=None)
-        await runner.setup()
-        try:
-            host, _, port = self.settings.peer.listen.rpartition(":")
-            await web.TCPSite(runner, host, int(port)).start()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.driver().run(stop))
-                group.create_task(self.mailer.run(stop))
-                if ready is not None:
-                    ready.set()
-        finally:
-            await runner.cleanup()
+        return Driver(journal, self.chains, self.wallets, self.seed.secret, self.clock, self.mailer, fees, spans)
 
     # --- looking -------------------------------------------------------------------------------------------
 
@@ -198,6 +205,16 @@ class Party:
     async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
         """Open deals, or all of them, newest first."""
         return await self.store.history() if everything else await self.store.deals()
+
+
+async def _open(chain: Chain, late: bool, unopened: dict[str, str]) -> None:
+    try:
+        await chain.open()
+    except ChainUnavailable as error:
+        if not late:
+            raise
+        log.warning("chain is down; it is tried again", chain=chain.name, reason=str(error))
+        unopened[chain.name] = str(error)
 
 
 def fee_policies(settings: Settings, chains: Mapping[str, Chain]) -> dict[str, FeePolicy]:

@@ -1,18 +1,25 @@
-"""The configuration: one TOML file, strict. Environment variables (STRIKELOCK_PEER__LISTEN=...) win over it.
+"""The configuration: one TOML file, strict. Environment variables (STRIKELOCK_PEER__LISTEN=...) win over it, and
+settings given on the command line over both.
 
-Every key is here with its meaning; what a chain's section may hold is its family's business.
+Every key is here with its meaning; what a chain's section may hold is its family's business. From these models
+`relayer/reference.py` writes configs/reference.toml.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from chains.errors import StrikelockError
 from relayer.errors import BadConfig, NoConfig, Problem
@@ -54,7 +61,9 @@ class Section(BaseModel):
 class PartySettings(Section):
     """Who we are: where the seed and the database live."""
 
-    folder: Path = Field(description="folder of the seed and the database; relative to this file")
+    folder: Path = Field(
+        description="folder of the seed and the database; relative to this file", examples=["party"]
+    )
     database: str = Field(default="", description="database URL; empty: strikelock.db in the folder")
     passphrase_file: Path | None = Field(
         default=None,
@@ -95,6 +104,9 @@ class FeeSettings(Section):
     share_permille: int = Field(
         default=100, ge=1, le=1000, description="most a fee may cost where nothing is at stake, of the leg's value"
     )
+    low: int = Field(
+        default=0, ge=0, description="the party is not ready while its wallet holds less coin, native units"
+    )
 
 
 class BackupSettings(Section):
@@ -107,6 +119,40 @@ class BackupSettings(Section):
         default="file",
         pattern="^(file|none)$",
         description="file: no deal is funded before its descriptor is in the folder; none: only `deal export`",
+    )
+
+
+class LogSettings(Section):
+    """What is written to stderr: one JSON document a line."""
+
+    level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="the least that is written"
+    )
+
+
+class OpsSettings(Section):
+    """What the operator's own machines ask: /live, /ready and /metrics, without a token."""
+
+    listen: str = Field(
+        default="",
+        pattern=r"^(|(localhost|127(\.\d+){3}|\[::1\]):\d+)$",
+        description="loopback address and port; empty: none",
+    )
+    stall: float = Field(
+        default=30.0, gt=0, description="seconds without a finished look at the deals: not live any more"
+    )
+    margin: int = Field(
+        default=60, ge=0, description="seconds to the nearest deadline of ours below which we are not ready"
+    )
+
+
+class TelemetrySettings(Section):
+    """Traces by OpenTelemetry; needs the extra `telemetry`."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(|https?://.+)$",
+        description="URL that takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; empty: no traces",
     )
 
 
@@ -134,7 +180,12 @@ class Settings(BaseSettings):
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
     backup: BackupSettings = BackupSettings()
-    fees: dict[str, FeeSettings] = Field(default_factory=dict, description="one table for each chain, if any")
+    fees: dict[str, FeeSettings] = Field(
+        default_factory=dict, description="one table for each chain, if any", examples=["evm"]
+    )
+    log: LogSettings = LogSettings()
+    ops: OpsSettings = OpsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     testing: TestingSettings = TestingSettings()
     chains: dict[str, dict[str, Any]] = Field(
         description="one table for each chain; `family` says which adapter reads the rest"
@@ -152,22 +203,74 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def load(file: Path) -> Settings:
-    """Read and check a configuration. Raises NoConfig, or BadConfig with every problem at once."""
+def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
+    """Read and check a configuration. overrides: KEY=VALUE with dotted keys, VALUE in TOML or a plain word; they
+    win over everything. Raises NoConfig, or BadConfig with every problem at once."""
     if not file.is_file():
         raise NoConfig(str(file))
     try:
         data = tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadConfig(str(file), (Problem("file", f"it is no TOML: {error}"),)) from error
+    model = _layered(_overrides(file, overrides))
+    problems: list[Problem] = []
+    settings: Settings | None = None
     try:
-        settings = Settings(**data)
+        settings = model(**data)
     except ValidationError as error:
-        raise BadConfig(str(file), tuple(_problems(error, Settings))) from error
-    problems = tuple(_chain_problems(settings.chains))
-    if problems:
-        raise BadConfig(str(file), problems)
+        problems += _problems(error, Settings)
+    sections = data.get("chains") if settings is None else settings.chains
+    if isinstance(sections, dict):
+        problems += _chain_problems({name: part for name, part in sections.items() if isinstance(part, dict)})
+    if settings is not None:
+        problems += _strange_names("fees", settings.fees, settings.chains)
+    if settings is None or problems:
+        raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)
+
+
+def _strange_names(table: str, found: Iterable[str], chains: Iterable[str]) -> Iterator[Problem]:
+    """Sections for chains that there are not."""
+    known = list(chains)
+    for name in found:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            yield Problem(f"{table}.{name}", "there is no such chain", close[0] if close else None)
+
+
+def _overrides(file: Path, given: Iterable[str]) -> dict[str, Any]:
+    """KEY=VALUE words as a nested table. Raises BadConfig."""
+    tree: dict[str, Any] = {}
+    for word in given:
+        key, equals, text = word.partition("=")
+        if not equals or not all(key.split(".")):
+            raise BadConfig(str(file), (Problem(word, "it is not KEY=VALUE"),))
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text  # a plain word, as in the environment
+        *tables, last = key.split(".")
+        place = tree
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise BadConfig(str(file), (Problem(word, f"{table!r} is set to a value before"),))
+        place[last] = value
+    return tree
+
+
+def _layered(overrides: Mapping[str, Any]) -> type[Settings]:
+    """The settings with the command line's layer on top."""
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            below = super().settings_customise_sources(settings_cls, *args, **sources)
+            return InitSettingsSource(settings_cls, init_kwargs=dict(overrides)), *below
+
+    return Layered
 
 
 def database_url(settings: Settings) -> str:
@@ -192,13 +295,14 @@ def _anchored(settings: Settings, base: Path) -> Settings:
 
 
 def _chain_problems(chains: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    from chains.registry import check_settings
+    from chains.registry import load_family
 
     for name, section in chains.items():
         try:
-            check_settings(name, section)
+            family = load_family(str(section.get("family", "")), name)
+            family.settings.model_validate(dict(section))
         except ValidationError as error:
-            yield from _problems(error, None, f"chains.{name}")
+            yield from _problems(error, family.settings, f"chains.{name}")
         except StrikelockError as error:
             yield Problem(f"chains.{name}.family", str(error))
 
@@ -216,9 +320,16 @@ def _problems(error: ValidationError, model: type[BaseModel] | None, prefix: str
 def _nearest(model: type[BaseModel], loc: tuple[str, ...]) -> str | None:
     """The valid key nearest to an unknown one, in the table where it stands."""
     for part in loc[:-1]:
-        annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue  # a name that the user chose, such as that of a chain
+        found = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        if not found:
             return None
-        model = annotation
+        model = found[0]
     close = difflib.get_close_matches(loc[-1], model.model_fields, n=1, cutoff=0.0)
     return close[0] if close else None
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -28,7 +28,16 @@ exec "$here/{loader}" --library-path "{path}" --argv0 "$0" "$here/{program}" "$@
 # Same release as the machine: its loader will do, only the libraries are elsewhere.
 SYSTEM_LOADER = """#!/bin/sh
 here=$(dirname "$(dirname "$(readlink -f "$0")")")/{name}
-LD_LIBRARY_PATH="{path}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}" exec "$here/{program}" "$@"
+{environment}LD_LIBRARY_PATH="{path}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}" exec "$here/{program}" "$@"
+"""
+
+FONTS = ("fonts-dejavu-core",)
+FONT_CONFIG = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>{fonts}</dir>
+  <cachedir>{cache}</cachedir>
+</fontconfig>
 """
 
 
@@ -102,15 +111,39 @@ def bring_postgres(step: Task, releases: debian.Releases, into: Path) -> None:
     step.run(str(into / "bin" / "initdb"), "--version")
 
 
-def wrap(into: Path, name: str, program: str, loader: Path | None = None) -> None:
+def bring_promtool(step: Task, releases: debian.Releases, into: Path) -> None:
+    """Prometheus' checker of rules and metrics, which needs no library."""
+    releases.get(debian.codename()).unpack(step, ["prometheus"], into / "promtool")
+    wrap(into, "promtool", "usr/bin/promtool")
+    step.run(str(into / "bin" / "promtool"), "--version")
+
+
+def bring_chromium(step: Task, releases: debian.Releases, into: Path) -> None:
+    """Chromium with its libraries, one font, and where to find it: the browser in which the page is tested."""
+    release = releases.get(debian.codename())
+    folder = into / "chromium"
+    libraries = release.libraries(step, "chromium", libc=False)
+    release.unpack(step, [*libraries, "chromium-common", *FONTS], folder)
+    # The font's folder, and a cache of its own: the machine may have neither fonts nor a home.
+    config = FONT_CONFIG.format(fonts=folder / "usr/share/fonts", cache=folder / "font-cache")
+    (folder / "fonts.conf").write_text(config)
+    wrap(into, "chromium", "usr/lib/chromium/chromium", environment='FONTCONFIG_FILE="$here/fonts.conf" ')
+    step.run(str(into / "bin" / "chromium"), "--version")
+
+
+def wrap(into: Path, name: str, program: str, loader: Path | None = None, environment: str = "") -> None:
     """Write the script .nodes/bin/PROGRAM that runs `program` with the libraries unpacked beside it."""
     folder = into / name
-    found = {path.parent.relative_to(folder) for path in folder.glob("**/lib/*-linux-gnu*/lib*.so*")}
+    found = {path.parent.relative_to(folder) for path in folder.glob("**/lib/*-linux-gnu*/**/lib*.so*")}
     holders = sorted(holder for holder in found if "share" not in holder.parts)
     path = ":".join(f"$here/{holder}" for holder in holders)
     template = OWN_LOADER if loader else SYSTEM_LOADER
     text = template.format(
-        name=name, program=program, path=path, loader=loader.relative_to(folder) if loader else ""
+        name=name,
+        program=program,
+        path=path,
+        environment=environment,
+        loader=loader.relative_to(folder) if loader else "",
     )
     script = into / "bin" / Path(program).name
     script.parent.mkdir(parents=True, exist_ok=True)
@@ -124,4 +157,6 @@ NODES: dict[str, Bring] = {
     "bitcoind": bring_bitcoind,
     "litecoind": bring_litecoind,
     "postgres": bring_postgres,
+    "promtool": bring_promtool,
+    "chromium": bring_chromium,
 }

@@ -65,6 +65,7 @@ class UtxoChain:
         self._follower = Follower(name, self.network, self._node, settings.scan_timeout)
         self._tracer = Tracer(self._node, self._follower)
         self._legs: dict[str, tuple[Leg, Contract]] = {}
+        self._fit = False  # whether the node was probed since the connection was opened
         self._shown: dict[bytes, str] = {}  # what the mempool spent of our legs at the last look
         self._poll = settings.poll or min(self.timing.interval / POLLS_PER_BLOCK, MAX_POLL)
 
@@ -125,8 +126,9 @@ class UtxoChain:
         try:
             await self._probe()
         except BaseException:
-            await self.rpc.close()
+            await self.close()
             raise
+        self._fit = True
 
     async def _probe(self) -> None:
         """Raise unless the node is on our network, synced, and the rules that our scripts stand on bind."""
@@ -147,6 +149,7 @@ class UtxoChain:
                 )
 
     async def close(self) -> None:
+        self._fit = False
         await self.rpc.close()
 
     def wallet(self, seed: bytes) -> UtxoWallet:
@@ -169,6 +172,8 @@ class UtxoChain:
 
     async def look(self) -> Snapshot:
         """See the port."""
+        if not self._fit:
+            raise ChainUnavailable(self.name, "it is not open")
         tip = await self._follower.advance()
         age = int(self.clock() - tip.stamp)
         if age > self.timing.stale_after:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from chains.bitcoin.chain import UtxoChain
 from chains.bitcoin.settings import UtxoSettings
 from chains.port import Family
@@ -15,6 +17,7 @@ class UtxoFamily:
     """Makes chains from their sections of the configuration."""
 
     name = "bitcoin"
+    settings: type[BaseModel] = UtxoSettings
 
     def make(self, name: str, settings: Mapping[str, Any], clock: Callable[[], float] = time.time) -> UtxoChain:
         """See the port. `clock` replaces the wall clock where time is moved."""

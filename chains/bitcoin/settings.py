@@ -39,11 +39,17 @@ class UtxoSettings(_Strict):
     """How to reach one node, and how to behave on its network."""
 
     family: Literal["bitcoin"] = "bitcoin"
-    coin: Literal["bitcoin", "litecoin"] = "bitcoin"
-    network: Literal["mainnet", "testnet", "testnet4", "signet", "regtest"]
-    url: str = Field(repr=False, description="http://HOST:PORT of the node's JSON-RPC; may hold user:password@")
-    user: str | None = None
-    password: SecretStr | None = None
+    coin: Literal["bitcoin", "litecoin"] = Field(default="bitcoin", description="whose rules hold")
+    network: Literal["mainnet", "testnet", "testnet4", "signet", "regtest"] = Field(
+        description="the node must be on it", examples=["mainnet"]
+    )
+    url: str = Field(
+        repr=False,
+        description="http://HOST:PORT of the node's JSON-RPC; may hold user:password@",
+        examples=["http://127.0.0.1:8332"],
+    )
+    user: str | None = Field(default=None, description="of the node's JSON-RPC")
+    password: SecretStr | None = Field(default=None, description="of the node's JSON-RPC")
     cookie: Path | None = Field(default=None, description="the node's .cookie file, instead of user and password")
     timing: TimingSettings = TimingSettings()
     timeout: float = Field(default=30, gt=0, description="seconds for one call")

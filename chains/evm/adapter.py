@@ -60,6 +60,7 @@ class EvmChain:
         self._looking = asyncio.Lock()
         self._block = asyncio.Event()  # set, and replaced, when the node announces a block
         self._announces = False
+        self._fit = False  # whether the node was probed since the connection was opened
         self._vetted = ""  # the block at which the node was last asked for its chain id
 
     # --- legs
@@ -131,8 +132,10 @@ class EvmChain:
             await self.close()
             raise
         self._announces = self.client.on_block(self._announced)
+        self._fit = True
 
     async def close(self) -> None:
+        self._fit = False
         await self.client.close()
 
     def wallet(self, seed: bytes) -> EvmWallet:
@@ -149,6 +152,8 @@ class EvmChain:
 
     async def look(self) -> Snapshot:
         """Raises ChainUnavailable, StaleTip, WrongNetwork, RpcError."""
+        if not self._fit:
+            raise ChainUnavailable(self.name, "it is not open")
         async with self._looking, self._understood():
             tip = await self._follower.advance()
             if tip.hash != self._vetted:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from chains.evm.adapter import EvmChain
 from chains.evm.settings import EvmSettings
 
@@ -14,6 +16,7 @@ class EvmFamily:
     """See `chains.port.Family`."""
 
     name = "evm"
+    settings: type[BaseModel] = EvmSettings
 
     def make(self, name: str, settings: Mapping[str, Any], clock: Callable[[], float] = time.time) -> EvmChain:
         """A chain, not yet open. `clock` is for tests that move time. Raises pydantic's ValidationError."""

@@ -55,38 +55,50 @@ class _Strict(BaseModel):
 class TimingSettings(_Strict):
     """Departures from the preset; see `chains.port.Timing`."""
 
-    interval: Positive | None = None
-    inclusion: Annotated[int, Field(ge=1)] | None = None
-    depth: Annotated[int, Field(ge=1)] | None = None
-    clock_error: Annotated[int, Field(ge=0)] | None = None
-    stale_after: Annotated[int, Field(gt=0)] | None = None
-    miss_probability: Annotated[float, Field(ge=0, lt=1)] | None = None
+    interval: Positive | None = Field(default=None, description="seconds between slots")
+    inclusion: Annotated[int, Field(ge=1)] | None = Field(default=None, description="blocks until a bid is mined")
+    depth: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="blocks beyond which no reorganisation is expected"
+    )
+    clock_error: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="error of a block's timestamp, seconds"
+    )
+    stale_after: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="an older tip means a node in trouble, seconds"
+    )
+    miss_probability: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None, description="that a slot has no block"
+    )
 
 
 class EvmSettings(_Strict):
-    """A section of the configuration with `family = "evm"`.
-
-    url: http, https, ws or wss. factory, code_hash: where the vault contract stands and the hash of its code;
-    without the latter it must be the code this release was compiled with. tokens: names for ERC-20 contracts.
-    timing: a preset and departures from it. price_cap: wei per gas above which fees are never estimated.
-    min_tip: wei per gas. poll: seconds between looks for a new block where the node does not announce them.
-    timeout, patience: seconds for one request, and for trying it again. log_range: blocks searched at once.
-    """
+    """How to reach one node of an EVM chain, and what stands on that chain."""
 
     family: Literal["evm"]
-    chain_id: Annotated[int, Field(gt=0, lt=2**64)]
-    url: Annotated[str, Field(pattern=r"^(https?|wss?)://")]
-    factory: str
-    code_hash: Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")] | None = None
-    tokens: dict[str, str] = Field(default_factory=dict)
-    preset: Literal["mainnet", "local"] = "mainnet"
+    chain_id: Annotated[int, Field(gt=0, lt=2**64)] = Field(description="EIP-155", examples=[1])
+    url: Annotated[str, Field(pattern=r"^(https?|wss?)://")] = Field(
+        description="of the node's JSON-RPC: http, https, ws or wss; with the latter two it announces its blocks",
+        examples=["http://127.0.0.1:8545"],
+    )
+    factory: str = Field(
+        description="address of the vault contract", examples=["0x0000000000000000000000000000000000000000"]
+    )
+    code_hash: Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")] | None = Field(
+        default=None, description="of the vault contract's code; left out: the code this release was compiled with"
+    )
+    tokens: dict[str, str] = Field(default_factory=dict, description="names for ERC-20 contracts, by address")
+    preset: Literal["mainnet", "local"] = Field(default="mainnet", description="that `timing` departs from")
     timing: TimingSettings = TimingSettings()
-    price_cap: Annotated[int, Field(gt=0)] = 2000 * GWEI
-    min_tip: Annotated[int, Field(ge=0)] = GWEI // 100
-    poll: Positive | None = None
-    timeout: Positive = 10.0
-    patience: Positive = 5.0
-    log_range: Annotated[int, Field(ge=1)] = 10_000
+    price_cap: Annotated[int, Field(gt=0)] = Field(
+        default=2000 * GWEI, description="wei per gas above which fees are never estimated"
+    )
+    min_tip: Annotated[int, Field(ge=0)] = Field(default=GWEI // 100, description="least tip, wei per gas")
+    poll: Positive | None = Field(
+        default=None, description="seconds between looks for a new block where the node does not announce them"
+    )
+    timeout: Positive = Field(default=10.0, description="seconds for one request")
+    patience: Positive = Field(default=5.0, description="seconds of retries before the node counts as gone")
+    log_range: Annotated[int, Field(ge=1)] = Field(default=10_000, description="blocks searched for events")
 
     @field_validator("factory")
     @classmethod

@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(demo.app, name="demo", help="Run a swap or an option between two parties on real nodes.")
 app.command("run", help=run.HELP)(run.run)
+app.command("health-check", help=run.HEALTH_HELP)(run.health_check)
 app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)

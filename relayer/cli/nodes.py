@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relayer.cli.output import DEFAULT_CONFIG, FAILURE, Config, Json, emit, run
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
+from relayer.exits import Exit
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,7 +47,7 @@ def up(folder: Folder = None, only: Only = None, json: Json = False) -> None:
     for chain, reason in missing.items():
         typer.secho(f"no {chain}: {reason}", err=True, fg="yellow")
     if not nodes:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 @app.command()

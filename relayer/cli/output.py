@@ -13,16 +13,19 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from chains.errors import StrikelockError
+from relayer.exits import Exit
 
 T = TypeVar("T")
 
 PIPE_WIDTH = 200  # of tables where no terminal says how wide it is
-FAILURE = 1  # exit code of anything that a user can act on
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Config = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="STRIKELOCK_CONFIG", help="The configuration file.", show_default=True),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Wins over file and environment: peer.listen=127.0.0.1:9956."),
 ]
 DEFAULT_CONFIG = Path("strikelock.toml")
 
@@ -40,11 +43,28 @@ def emit(document: Any, as_json: bool, words: Callable[[], object]) -> None:
 
 
 def fail(error: StrikelockError, as_json: bool) -> None:
-    """Say what went wrong and leave with FAILURE."""
+    """Say what went wrong and leave with the exit code that fits."""
     if as_json:
         typer.echo(json.dumps({"error": error_document(error)}, indent=2))
     typer.secho(f"error: {error}", err=True, fg="red")
-    raise typer.Exit(FAILURE)
+    raise typer.Exit(_exit_code(error))
+
+
+def _exit_code(error: StrikelockError) -> Exit:
+    """By the type of the failure; most are of the kind that a user can act on and try again."""
+    from relayer.errors import BadConfig, NoConfig, SafetyHalt
+    from settlement.errors import SeedDamaged, SeedExposed, SeedMissing, WrongPassphrase
+    from settlement.store.errors import DatabaseInUse
+
+    match error:
+        case BadConfig() | NoConfig() | SeedMissing() | SeedExposed() | SeedDamaged() | WrongPassphrase():
+            return Exit.CONFIG
+        case DatabaseInUse():
+            return Exit.IN_USE
+        case SafetyHalt():
+            return Exit.HALT
+        case _:
+            return Exit.FAILURE
 
 
 def error_document(error: StrikelockError) -> dict[str, Any]:
@@ -70,7 +90,7 @@ def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNIN
         fail(_first(ours), as_json)
     except KeyboardInterrupt:
         typer.secho("interrupted", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(Exit.INTERRUPTED) from None
     raise AssertionError("not reached")
 
 
@@ -87,6 +107,11 @@ def run_until_done(work: Coroutine[Any, Any, None], as_json: bool) -> None:
     run(work, as_json, logging.INFO)
 
 
+def level_of(name: str) -> int:
+    """A level of the log by its name in the configuration."""
+    return logging.getLevelNamesMapping()[name.upper()]
+
+
 def log_to_stderr(level: int = logging.WARNING) -> None:
     """Logs never go to stdout, which belongs to the document."""
     import structlog
@@ -95,6 +120,7 @@ def log_to_stderr(level: int = logging.WARNING) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,

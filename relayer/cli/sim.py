@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relayer.cli.output import FAILURE, Json, emit
+from relayer.cli.output import Json, emit
+from relayer.exits import Exit
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -37,7 +38,7 @@ def run_(
     document = tally.to_json()
     emit(document, json, lambda: _words(document))
     if tally.failures:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 @app.command()
@@ -53,7 +54,7 @@ def replay(
     document = {"seed": seed, "transcript": judge.transcript, "failures": failures}
     emit(document, json, lambda: "\n".join([*(judge.transcript or []), *_failures(document)]))
     if judge.failures:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 @app.command()
@@ -80,7 +81,7 @@ def explore(
     else:
         typer.echo(f"{document['states']:,} states, {len(document['failures'])} unexpected answers")
     if document["failures"]:
-        raise typer.Exit(FAILURE)
+        raise typer.Exit(Exit.FAILURE)
 
 
 def _words(document: dict[str, Any]) -> str:

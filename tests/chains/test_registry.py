@@ -13,7 +13,6 @@ from chains.registry import (
     AmbiguousFamily,
     BrokenFamily,
     UnknownFamily,
-    check_settings,
     families,
     load_family,
     make_chain,
@@ -21,6 +20,14 @@ from chains.registry import (
 
 MODULE = '''
 from chains.port import BlockProcess, Timing
+
+
+from pydantic import BaseModel
+
+
+class PaperSettings(BaseModel):
+    family: str
+    ink: str
 
 
 class PaperChain:
@@ -36,6 +43,7 @@ class PaperChain:
 
 class PaperFamily:
     name = "paper"
+    settings = PaperSettings
 
     def make(self, name, settings, clock=None):
         return PaperChain(name, settings["ink"])
@@ -80,7 +88,7 @@ def test_a_third_party_adds_a_chain(install) -> None:
 def test_unknown_family_names_those_there_are() -> None:
     for section in ({"family": "gold"}, {}):
         with pytest.raises(UnknownFamily, match="bitcoin, evm"):
-            check_settings("x", section)
+            make_chain("x", section)
 
 
 @pytest.mark.parametrize("value", ["no_such_module:FAMILY", "paper_chain:MISSING", "paper_chain:NOTHING"])
@@ -99,9 +107,7 @@ def test_two_packages_may_not_provide_one_name(install) -> None:
 
 def test_settings_are_checked_by_the_family() -> None:
     with pytest.raises(ValidationError):
-        check_settings(
-            "btc", {"family": "bitcoin", "network": "regtest", "url": "http://127.0.0.1", "colour": "red"}
-        )
+        make_chain("btc", {"family": "bitcoin", "network": "regtest", "url": "http://127.0.0.1", "colour": "red"})
 
 
 def test_families_are_not_imported_before_they_are_needed() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import tomli_w
+from pydantic import BaseModel
 
+from chains.registry import load_family
 from relayer.cli.config import redact
 from relayer.errors import BadConfig, NoConfig
-from relayer.settings import load
+from relayer.reference import reference
+from relayer.settings import Settings, load
 
-EXAMPLE = Path(__file__).parent.parent.parent / "configs" / "example.toml"
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+EXAMPLE, REFERENCE = CONFIGS / "example.toml", CONFIGS / "reference.toml"
 
 BITCOIN = {"family": "bitcoin", "coin": "bitcoin", "network": "regtest", "url": "http://127.0.0.1:18443"}
 GOOD = {"party": {"folder": "alice"}, "chains": {"bitcoin": BITCOIN}}
@@ -48,7 +53,10 @@ def test_the_environment_wins(tmp_path, monkeypatch):
         ({"pear": {}}, "pear", "peer"),
         ({"peer": {"listn": "x"}}, "peer.listn", "listen"),
         ({"risk": {"outtage": 5}}, "risk.outtage", "outage"),
-        ({"chains": {"bitcoin": {**BITCOIN, "urll": "x"}}}, "chains.bitcoin.urll", None),
+        ({"chains": {"bitcoin": {**BITCOIN, "urll": "x"}}}, "chains.bitcoin.urll", "url"),
+        ({"chains": {"bitcoin": {**BITCOIN, "timing": {"dept": 3}}}}, "chains.bitcoin.timing.dept", "depth"),
+        ({"fees": {"bitcoin": {"capp": 1}}}, "fees.bitcoin.capp", "cap"),
+        ({"fees": {"bitcon": {}}}, "fees.bitcon", "bitcoin"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest(tmp_path, change, where, nearest):
@@ -58,11 +66,55 @@ def test_an_unknown_key_is_named_with_the_nearest(tmp_path, change, where, neare
 
 
 def test_every_problem_is_said_at_once(tmp_path):
-    document = {"party": {}, "risk": {"miss": 2.0, "outage": -1}, "chains": {"bitcoin": BITCOIN}}
+    chain = {**BITCOIN, "network": "moon"}
+    document = {
+        "party": {},
+        "risk": {"miss": 2.0, "outage": -1},
+        "chains": {"bitcoin": chain, "x": {"family": "y"}},
+    }
     with pytest.raises(BadConfig) as caught:
         load(write(tmp_path, document))
-    assert {problem.where for problem in caught.value.problems} == {"party.folder", "risk.miss", "risk.outage"}
-    assert str(caught.value).count("\n") == 3
+    wrong = {"party.folder", "risk.miss", "risk.outage", "chains.bitcoin.network", "chains.x.family"}
+    assert {problem.where for problem in caught.value.problems} == wrong
+    assert str(caught.value).count("\n") == len(wrong)
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIKELOCK_PEER__LISTEN", "127.0.0.1:2")
+    monkeypatch.setenv("STRIKELOCK_RISK__OUTAGE", "2")
+    file = write(tmp_path, {**GOOD, "peer": {"listen": "127.0.0.1:1", "accept": "all"}, "risk": {"outage": 1}})
+    settings = load(file, ["peer.listen=127.0.0.1:3", "chains.bitcoin.timeout=7"])
+    assert (settings.peer.listen, settings.peer.accept, settings.risk.outage) == ("127.0.0.1:3", "all", 2)
+    assert settings.chains["bitcoin"] == {**BITCOIN, "timeout": 7}
+
+
+@pytest.mark.parametrize("word", ["peer.listen", "=1", "peer..x=1", "peer=1", "risk.outage=soon"])
+def test_flags_are_as_strict_as_the_file(tmp_path, word):
+    with pytest.raises(BadConfig):
+        load(write(tmp_path, GOOD), [word])
+
+
+def test_the_reference_is_what_the_models_say():
+    """After a change of a model: strikelock config reference > configs/reference.toml"""
+    assert REFERENCE.read_text() == reference()
+    settings = load(REFERENCE)
+    assert set(settings.chains) == {"bitcoin", "evm"}
+    plain = load(EXAMPLE)
+    assert (settings.risk, settings.peer, settings.ops) == (plain.risk, plain.peer, plain.ops)
+
+
+def test_the_reference_names_every_key():
+    text = REFERENCE.read_text()
+    for model in (Settings, *(load_family(name).settings for name in ("bitcoin", "evm"))):
+        for name in _keys(model):
+            assert re.search(rf"^(# )?{name} =|^\[(.*\.)?{name}[.\]]", text, re.MULTILINE), name
+
+
+def _keys(model):
+    for name, field in model.model_fields.items():
+        yield name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation)
 
 
 def test_a_family_that_is_not_there(tmp_path):
@@ -90,5 +142,5 @@ def test_secrets_are_not_shown():
         }
     )
     assert "secret" not in str(shown)
-    assert shown["chains"]["b"]["url"] == "http://***@127.0.0.1:1/x"
+    assert shown["chains"]["b"]["url"] == "http://***@127.0.0.1:1/***"
     assert shown["party"]["passphrase_file"] == "file"

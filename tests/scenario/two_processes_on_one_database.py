@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from relayer.exits import Exit
 from tests.processes import duel
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -29,7 +30,7 @@ async def test_the_second_refuses(world, command):
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 1
+        assert process.returncode == Exit.IN_USE
         error = json.loads(out)["error"]
         assert error["type"] == "DatabaseInUse"
         assert error["pid"] == actor._process.pid

@@ -1,0 +1,56 @@
+"""What an operator's machines ask a running party: /live, /ready and /metrics, on a loopback address of its own.
+
+Nothing here can change anything, and nothing secret is said; so there is no token. A page in a browser is kept out
+by the Host header: a name that was rebound to this machine's address stands in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from relayer.health import Health
+from relayer.metrics import CONTENT_TYPE, Metrics
+
+UNWELL = 503
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(health: Callable[[], Health], metrics: Metrics) -> web.Application:
+    """The application; it is asked for health and metrics anew at each request."""
+
+    async def live(_: web.Request) -> web.Response:
+        found = health()
+        return _answer(found, found.live)
+
+    async def ready(_: web.Request) -> web.Response:
+        found = health()
+        return _answer(found, found.ready)
+
+    async def numbers(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    app = web.Application(middlewares=[_local_only])
+    app.add_routes([web.get("/live", live), web.get("/ready", ready), web.get("/metrics", numbers)])
+    return app
+
+
+def _answer(health: Health, well: bool) -> web.Response:
+    return web.json_response(health.document(), status=200 if well else UNWELL)
+
+
+@web.middleware
+async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not _is_local(request.url.host or ""):
+        raise web.HTTPForbidden(text="this address is for this machine only")
+    return await handler(request)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
