@@ -3,7 +3,6 @@ it does is drawn: which steps it takes, how soon, how late, how wrong."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -13,8 +12,9 @@ from chains.legs import Leg, Path
 from chains.port import SignedTx, Wallet
 from chains.simulated.chain import SimChain
 from chains.simulated.keys import secret_of
-from chains.simulated.ledger import Ledger, SimTx
+from chains.simulated.ledger import Ledger
 from chains.simulated.node import Node
+from relayer.simulation import tricks
 from relayer.simulation.plan import BEGIN, PartyPlan
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 FUNDINGS = ("full", "full", "full", "full", "full", "part", "twice", "over", "decoys", "taken back", "never")
 BIG_CAP = 10**30
-CYCLES, PINS = 0.9, 0.5  # how often it does so where it can
 
 
 class Rogue:
@@ -60,7 +59,7 @@ class Rogue:
         self.fund_at = {leg: self._funding_time(leg) for leg in self.funding}
         self.miner = rng.random() < 0.6
         self.away = self._away()
-        self.tricks = Random(plan.seed + b"/tricks")
+        self.chance = Random(plan.seed + b"/tricks")
         self.tried: set[str] = set()  # claims that it thought of cycling
 
     # --- what it is like ---------------------------------------------------------------------------------
@@ -107,7 +106,7 @@ class Rogue:
                 if name in self.funding:
                     await self._fund(name)
                 await self._spend(name, now)
-                await self._cycle(name)
+                await tricks.cycle(self, name)
             await self._talk()
         self.wake = self._next(now)
 
@@ -177,25 +176,25 @@ class Rogue:
         wallet = self.wallets[leg.chain]
         price = self.world.ledgers[leg.chain].market.urgent
         try:
-            tx = await wallet.fund(_of_amount(leg, amount), price, BIG_CAP, self._pending(leg.chain))
+            tx = await wallet.fund(_of_amount(leg, amount), price, BIG_CAP, self.pending(leg.chain))
         except ChainError:
             return None
         # The address is the leg's own, whatever the amount.
         known = self.world.ledgers[leg.chain].known[tx.txid]
         address = self.chains[leg.chain].node.leg_address(leg)
         known.outs = ((address, leg.asset, amount), *known.outs[1:])
-        return await self._send(tx)
+        return await self.send(tx)
 
     async def _take_back(self, chain: str, tx: SignedTx) -> None:
         try:
-            back = await self.wallets[chain].cancel(tx, tx.price * 2, self._pending(chain))
+            back = await self.wallets[chain].cancel(tx, tx.price * 2, self.pending(chain))
         except ChainError:
             return
         self.world.judge.saw("the other party took its funding back")
         if self.miner:
             self._mine(back)
         else:
-            await self._send(back)
+            await self.send(back)
 
     # --- money out ---------------------------------------------------------------------------------------
 
@@ -207,12 +206,12 @@ class Rogue:
         for path in leg.paths:
             if self.spoken.recipient_key(name, path.name)[0] != self.role or now < self.ready[name, path.name]:
                 continue
-            preimages = self._preimages(path)
+            preimages = self.preimages(path)
             if preimages is None or (path.signers and (name, path.name) not in self.held):
                 continue
             await self._take(name, leg, path, preimages)
 
-    def _preimages(self, path: Path) -> tuple[bytes, ...] | None:
+    def preimages(self, path: Path) -> tuple[bytes, ...] | None:
         known = {**self.world.public, **self.secrets}
         if any(value not in known for value in path.hashes):
             return None
@@ -224,7 +223,7 @@ class Rogue:
         key = wallet.key(self.world.terms.parties[role].nonce, label)
         consents = [self.held[name, path.name]] if path.signers else []
         price = int(ledger.market.urgent * self.rng.choice((0.7, 1.0, 3.0)))
-        pending = [] if leg.asset == "" else self._pending(leg.chain)
+        pending = [] if leg.asset == "" else self.pending(leg.chain)
         try:
             tx = await wallet.spend(leg, path.name, key, preimages, consents, price, BIG_CAP, pending)
         except ChainError:
@@ -234,58 +233,18 @@ class Rogue:
         if self.miner and self.rng.random() < 0.7:
             self._mine(tx)
         else:
-            self._pin(leg, tx)
-            await self._send(tx)
+            tricks.pin(self, leg, tx)
+            await self.send(tx)
         self.world.ambush()
-
-    def _pin(self, leg: Leg, tx: SignedTx) -> None:
-        """Hang descendants on it, so that whoever wants its place in the mempool must pay for them too."""
-        ledger = self.world.ledgers[leg.chain]
-        if ledger.spec.family == "utxo" and ledger.spec.replaces and self.tricks.random() < PINS:
-            ledger.known[tx.txid].pin = leg.amount // self.tricks.choice((2, 10, 100))
-            self.world.judge.saw("a spend was pinned")
-
-    async def _cycle(self, name: str) -> None:
-        """Put the other's spend out of the mempool by a dearer one, and that one out again by another payment of
-        the coin that came with it: for a while the leg looks as if nobody wanted it."""
-        leg, ledger = self.legs[name], self.ledger(name)
-        address = self.world.addresses[name]
-        if not ledger.pool or ledger.spec.family != "utxo" or not ledger.spec.replaces:
-            return
-        theirs = [tx for tx in ledger.pool.values() if tx.leg == address and tx.owner != self.owner]
-        for rival in theirs:
-            if rival.claims[0] in self.tried:
-                continue
-            self.tried.add(rival.claims[0])
-            if self.tricks.random() < CYCLES:
-                await self._cycle_out(name, leg, rival)
-
-    async def _cycle_out(self, name: str, leg: Leg, rival: SimTx) -> None:
-        ledger = self.ledger(name)
-        for path in leg.paths:
-            role, label = self.spoken.recipient_key(name, path.name)
-            preimages = self._preimages(path)
-            if role != self.role or preimages is None or path.signers:
-                continue
-            key = self.wallets[leg.chain].key(self.world.terms.parties[role].nonce, label)
-            with suppress(ChainError):
-                tx = await self.wallets[leg.chain].spend(
-                    leg, path.name, key, preimages, [], 2 * rival.price, BIG_CAP, self._pending(leg.chain)
-                )
-                if await self._send(tx) is not None and rival.txid not in ledger.pool:
-                    ledger.cycle(ledger.known[tx.txid], rival)
-                    self.world.judge.saw("a replacement was cycled out")
-                    self.world.judge.faults["replacement cycled"] += 1
-                    return
 
     # --- the wire ----------------------------------------------------------------------------------------
 
-    def _pending(self, chain: str) -> list[SignedTx]:
+    def pending(self, chain: str) -> list[SignedTx]:
         ledger = self.world.ledgers[chain]
         private = {tx.txid for tx in ledger.private}
         return [tx for tx in self.sent if tx.chain == chain and (tx.txid in ledger.pool or tx.txid in private)]
 
-    async def _send(self, tx: SignedTx) -> SignedTx | None:
+    async def send(self, tx: SignedTx) -> SignedTx | None:
         self.world.shows(tx)
         try:
             await self.chains[tx.chain].broadcast(tx)
