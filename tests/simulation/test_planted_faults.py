@@ -51,6 +51,18 @@ def test_a_protocol_without_a_guard_is_found(monkeypatch, fault, wanted) -> None
     assert broken(Stage(), wanted, planted.name)
 
 
+def world_of(executor: type[Executor]) -> type[World]:
+    """A world in which everybody's executor is that one."""
+
+    class Planted(World):
+        def make_driver(self, *args):
+            driver = super().make_driver(*args)
+            driver._executor.__class__ = executor
+            return driver
+
+    return Planted
+
+
 class Hasty(Executor):
     """Broadcasts what it has not stored."""
 
@@ -61,15 +73,8 @@ class Hasty(Executor):
         return sent
 
 
-class HastyWorld(World):
-    def make_driver(self, *args):
-        driver = super().make_driver(*args)
-        driver._executor.__class__ = Hasty
-        return driver
-
-
 def test_a_broadcast_before_the_commit_is_found() -> None:
-    assert broken(Stage(HastyWorld), {"stored-first"}, most=20)
+    assert broken(Stage(world_of(Hasty)), {"stored-first"}, most=20)
 
 
 class Greedy(Executor):
@@ -77,13 +82,6 @@ class Greedy(Executor):
 
     def _climb(self, chain, policy, alive, now):
         return Climb(alive[0].intent.signed_at if alive else now)
-
-
-class GreedyWorld(World):
-    def make_driver(self, *args):
-        driver = super().make_driver(*args)
-        driver._executor.__class__ = Greedy
-        return driver
 
 
 def _outages(plan) -> None:
@@ -97,15 +95,16 @@ def _outages(plan) -> None:
 
 
 def test_a_leg_bid_at_once_after_an_outage_is_found() -> None:
+    greedy = world_of(Greedy)
     found = {
         world: {
             failure.invariant
             for seed in seeds(5, 200)
             for failure in Stage(world).play(seed, alter=_outages, disk=False).failures
         }
-        for world in (World, GreedyWorld)
+        for world in (World, greedy)
     }
-    assert found == {World: set(), GreedyWorld: {"sober"}}
+    assert found == {World: set(), greedy: {"sober"}}
 
 
 class Mute(Executor):
@@ -115,15 +114,8 @@ class Mute(Executor):
         pass
 
 
-class MuteWorld(World):
-    def make_driver(self, *args):
-        driver = super().make_driver(*args)
-        driver._executor.__class__ = Mute
-        return driver
-
-
 def test_a_driver_that_sends_nothing_twice_is_found() -> None:
-    assert broken(Stage(MuteWorld), {"live", "no-loss"}, most=100)
+    assert broken(Stage(world_of(Mute)), {"live", "no-loss"}, most=100)
 
 
 def test_a_book_that_takes_a_hash_twice_is_found(monkeypatch) -> None:
