@@ -89,14 +89,18 @@ class Executor:
         self._estimates.clear()
         self.pending = {chain: list(pending.get(chain, ())) for chain in self._chains}
         self._tips = tips
-        unsettled = [tx.txid for txs in self.pending.values() for tx in txs]
-        if len(self._sent) > 2 * len(unsettled):
-            self._sent = {txid: self._sent[txid] for txid in unsettled if txid in self._sent}
+        if self._sent:
+            self._forget_settled()
         for chain in tips:
             seen = self._watched.get(chain)
             if seen is None or now - seen.last > self._policies[chain].pause:
                 seen = self._watched[chain] = Watched(now, now)
             seen.last = now
+
+    def _forget_settled(self) -> None:
+        unsettled = [tx.txid for txs in self.pending.values() for tx in txs]
+        if len(self._sent) > 2 * len(unsettled):
+            self._sent = {txid: self._sent[txid] for txid in unsettled if txid in self._sent}
 
     async def perform(self, work: Work, action: Action) -> None:
         """Bring about what one action asks for, as far as that can be done now. Raises a ChainError

@@ -45,8 +45,10 @@ def shown_preimages(
 ) -> dict[bytes, bytes]:
     """Preimages of the deal's `hashes` that the world has seen and the journal does not hold yet: shown by
     spends of the legs, or by a transaction of ours that a node has (which not every chain's `look` tells)."""
-    shown = (preimage for leg in facts.values() for spend in leg.spends for preimage in spend.preimages)
-    found = {hashlib.sha256(preimage).digest(): preimage for preimage in shown}
+    found = {}
+    for leg in facts.values():
+        for spend in leg.spends:
+            found.update({hashlib.sha256(preimage).digest(): preimage for preimage in spend.preimages})
     for attempt in ours.all:
         if attempt.state.phase in (TxPhase.PENDING, TxPhase.MINED):
             found.update({value: secrets[value] for value in _hashes(legs, attempt) if value in secrets})
