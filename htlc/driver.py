@@ -160,7 +160,8 @@ class Driver:
         unsettled = await self._journal.unsettled()
         states = await self._observer.trace(unsettled, deals)
         await self._settle(unsettled, states, deals)
-        self._executor.begin(_pending(unsettled))
+        now = int(self._clock.now())
+        self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
         for deal in deals.values():
             try:

@@ -18,7 +18,7 @@ from chains.errors import ChainError, NothingToSpend, Rejected
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
 from htlc.errors import StalePlan
-from htlc.fees import FeePolicy, Purpose, bid
+from htlc.fees import Climb, FeePolicy, Purpose, bid, climb
 from htlc.lineage import Attempt, Attempts
 from htlc.ports import CANCEL, FUND, Clock, Deal, Journal
 from htlc.protocols.base import Action, Attest, Close, DealProtocol, Fund, GiveConsent, SpendLeg, Swear, Unfund
@@ -39,9 +39,30 @@ class Work:
     now: int
 
 
+@dataclass(slots=True)
+class Sent:
+    """What became of the last broadcast of a transaction. block: the tip then. seen: in the mempool since."""
+
+    block: str
+    taken: bool
+    seen: bool = False
+
+
+@dataclass(slots=True)
+class Watched:
+    """A chain was last seen at `last`, and since `since` without a pause. UNIX seconds."""
+
+    since: int
+    last: int
+
+
 class Executor:
     """The hands of the driver. `pending` is every unsettled transaction of ours by chain; the driver renews it
-    each tick and the executor adds what it signs."""
+    each tick and the executor adds what it signs.
+
+    What it remembers besides, it can do without: where it forgets, a transaction is sent once more, and a climb
+    starts anew with one higher bid.
+    """
 
     def __init__(
         self,
@@ -57,12 +78,29 @@ class Executor:
         self._wallets = wallets
         self._policies = fees
         self._estimates: dict[str, FeeEstimate] = {}
+        self._sent: dict[str, Sent] = {}
+        self._watched: dict[str, Watched] = {}
+        self._tips: Mapping[str, str] = {}
         self.pending: dict[str, list[SignedTx]] = {}
 
-    def begin(self, pending: Mapping[str, Sequence[SignedTx]]) -> None:
-        """Start a tick: prices are asked for anew, reservations are the journal's."""
+    def begin(self, pending: Mapping[str, Sequence[SignedTx]], tips: Mapping[str, str], now: int) -> None:
+        """Start a tick: prices are asked for anew, reservations are the journal's. tips: the best block's hash of
+        every chain that can be seen now."""
         self._estimates.clear()
         self.pending = {chain: list(pending.get(chain, ())) for chain in self._chains}
+        self._tips = tips
+        if self._sent:
+            self._forget_settled()
+        for chain in tips:
+            seen = self._watched.get(chain)
+            if seen is None or now - seen.last > self._policies[chain].pause:
+                seen = self._watched[chain] = Watched(now, now)
+            seen.last = now
+
+    def _forget_settled(self) -> None:
+        unsettled = [tx.txid for txs in self.pending.values() for tx in txs]
+        if len(self._sent) > 2 * len(unsettled):
+            self._sent = {txid: self._sent[txid] for txid in unsettled if txid in self._sent}
 
     async def perform(self, work: Work, action: Action) -> None:
         """Bring about what one action asks for, as far as that can be done now. Raises a ChainError
@@ -109,13 +147,13 @@ class Executor:
         """Double-spend an attempt by a payment to ourselves."""
         leg = work.legs[attempt.intent.leg]
         cancels = work.attempts.cancels(attempt)
-        price, _ = await self._price(work, leg, Purpose.CANCEL, None, cancels or (attempt,))
-        if price is None and cancels:
+        price, _ = await self._price(work, leg, Purpose.CANCEL, None, cancels)
+        if price is None:
             await self._again(work, cancels)
             return
         replacing = cancels[-1].tx if cancels else None
         wallet = self._wallets[leg.chain]
-        price = max(price or 0, attempt.tx.price)
+        price = max(price, attempt.tx.price)
         signing = wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
         tx = await self._or_again(work, cancels, signing)
         await self._sign(work, attempt.intent.leg, CANCEL, tx, cancels)
@@ -171,17 +209,23 @@ class Executor:
         estimate = self._estimates.get(leg.chain)
         if estimate is None:
             estimate = self._estimates[leg.chain] = await self._chains[leg.chain].fees()
+        policy = self._policies[leg.chain]
         offer = bid(
             estimate,
-            self._policies[leg.chain],
+            policy,
             purpose,
             now=work.now,
-            started=alive[0].intent.signed_at if alive else work.now,
+            started=self._climb(leg.chain, policy, alive, work.now),
             deadline=deadline,
             value=leg.amount if leg.asset == NATIVE else None,
             last_price=alive[-1].tx.price if alive else None,
         )
         return offer.price, offer.cap
+
+    def _climb(self, chain: str, policy: FeePolicy, alive: Sequence[Attempt], now: int) -> Climb:
+        watched = self._watched.get(chain)
+        signed = [attempt.intent.signed_at for attempt in alive]
+        return climb(signed, now if watched is None else watched.since, policy.pause, now)
 
     async def _sign(self, work: Work, leg: str, step: str, tx: SignedTx, lineage: Sequence[Attempt]) -> bool:
         await self._journal.sign(work.deal.id, leg, step, tx, work.now)
@@ -202,18 +246,31 @@ class Executor:
             raise
 
     async def _again(self, work: Work, alive: Sequence[Attempt]) -> None:
-        """Broadcast a lineage again, the newest first: nodes restart and mempools evict."""
+        """Broadcast what a node takes of a lineage, the newest first: nodes restart, mempools evict. Once a block,
+        and at once where a mempool had it and has it no more: somebody may be cycling replacements."""
         for attempt in reversed(alive):
-            if attempt.state.phase is TxPhase.PENDING or await self._send(work, attempt.tx):
+            sent = self._sent.get(attempt.tx.txid)
+            if attempt.state.phase is TxPhase.PENDING:
+                if sent is not None:
+                    sent.seen = True
+                return
+            if sent is None or sent.seen or sent.block != self._tips.get(attempt.tx.chain):
+                taken = await self._send(work, attempt.tx)
+            else:
+                taken = sent.taken
+            if taken:
                 return
 
     async def _send(self, work: Work, tx: SignedTx) -> bool:
+        """Broadcast; whether the node took it."""
+        taken = True
         try:
             await self._chains[tx.chain].broadcast(tx)
         except Rejected as error:
             log.warning("rejected", deal=work.deal.id, txid=tx.txid, reason=error.reason)
-            return False
-        return True
+            taken = False
+        self._sent[tx.txid] = Sent(self._tips.get(tx.chain, ""), taken)
+        return taken
 
     async def _consent(self, work: Work, action: GiveConsent) -> None:
         leg = work.legs[action.leg]

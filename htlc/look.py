@@ -11,7 +11,7 @@ from chains.legs import Leg
 from chains.port import LegFacts, Snapshot, TxPhase
 from htlc.lineage import Attempt, Attempts
 from htlc.ports import CANCEL, FUND, Deal
-from htlc.protocols.base import DealProtocol, Facts, Now, Stance
+from htlc.protocols.base import Facts, Flight, Now, Stance
 
 SecretOf: TypeAlias = Callable[[bytes, str], bytes]  # (nonce, label) -> the 32-byte preimage, from the seed
 
@@ -41,31 +41,30 @@ def shown_preimages(
     facts: Mapping[str, LegFacts],
     ours: Attempts,
     secrets: Mapping[bytes, bytes],
+    hashes: frozenset[bytes],
 ) -> dict[bytes, bytes]:
-    """Preimages of the deal's hashes that the world has seen and the journal does not hold yet, by hash: shown by
+    """Preimages of the deal's `hashes` that the world has seen and the journal does not hold yet: shown by
     spends of the legs, or by a transaction of ours that a node has (which not every chain's `look` tells)."""
-    wanted = {value for party in deal.terms.parties.values() for value in party.hashes.values()}
-    shown = (preimage for leg in facts.values() for spend in leg.spends for preimage in spend.preimages)
-    found = {hashlib.sha256(preimage).digest(): preimage for preimage in shown}
+    found = {}
+    for leg in facts.values():
+        for spend in leg.spends:
+            found.update({hashlib.sha256(preimage).digest(): preimage for preimage in spend.preimages})
     for attempt in ours.all:
         if attempt.state.phase in (TxPhase.PENDING, TxPhase.MINED):
             found.update({value: secrets[value] for value in _hashes(legs, attempt) if value in secrets})
-    return {value: found[value] for value in found.keys() & wanted - deal.preimages.keys()}
+    return {value: found[value] for value in found.keys() & hashes - deal.preimages.keys()} if found else {}
 
 
 def deal_facts(
     deal: Deal, facts: Mapping[str, LegFacts], preimages: Mapping[bytes, bytes], ours: Attempts
 ) -> Facts:
     """The facts of one deal. `preimages` are those seen in this look, on top of the journal's."""
-    fundings = {name: ours.flight(name) for name in facts}
+    fundings = {name: ours.flight(name) for name in facts} if ours.all else dict.fromkeys(facts, Flight.NONE)
     return Facts(legs=facts, preimages={**deal.preimages, **preimages}, fundings=fundings)
 
 
-def stance(
-    deal: Deal, protocol: DealProtocol, legs: Mapping[str, Leg], ours: Attempts, secret_of: SecretOf
-) -> Stance:
+def stance(deal: Deal, legs: Mapping[str, Leg], ours: Attempts, secrets: Mapping[bytes, bytes]) -> Stance:
     """Who we are in a deal and what binds us."""
-    secrets = {deal.terms.hash(deal.role, s): secret_of(deal.nonce, s) for s in protocol.secrets(deal.role)}
     shown = (value for attempt in ours.all for value in _hashes(legs, attempt))
     return Stance(
         role=deal.role,

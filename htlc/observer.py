@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -16,8 +16,9 @@ from chains.port import Chain, LegFacts, Snapshot, TxState
 from htlc.lineage import Attempts, attempts
 from htlc.look import SecretOf, deal_facts, leg_facts, shown_preimages, stance, time_now, without_dust
 from htlc.ports import Clock, Deal, Intent
-from htlc.protocols import protocol
+from htlc.protocols import protocol, words
 from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
+from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
 
@@ -26,15 +27,14 @@ TOKEN_DUST = 1000  # a token leg ignores less than this part of its amount
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What never changes about a deal, made once. addresses: by leg name."""
+    """What never changes about a deal, made once. addresses: by leg name. secrets: our own preimages, by hash.
+    hashes: every hash of the deal."""
 
     protocol: DealProtocol
     legs: Mapping[str, Leg]
     addresses: Mapping[str, str]
-
-    def on(self, chain: str) -> tuple[str, ...]:
-        """Names of the legs on a chain."""
-        return tuple(name for name, leg in self.legs.items() if leg.chain == chain)
+    secrets: Mapping[bytes, bytes]
+    hashes: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class Observation:
 
     def explain(self) -> tuple[Step, ...]:
         """What happens next, in words."""
-        return self.known.protocol.explain(self.deal.terms, self.view, self.stance, self.now, self.deal.guards)
+        case = Case(self.deal.terms, self.view, self.stance, self.now, self.deal.guards)
+        return words.explain(self.known.protocol.name, case)
 
 
 class Observer:
@@ -73,14 +74,27 @@ class Observer:
 
     async def know(self, deal: Deal) -> Known:
         """Rebuild a deal's legs and have them watched."""
-        if deal.id not in self._known:
-            spoken = protocol(deal.terms.protocol)
-            legs = spoken.legs(deal.terms)
-            addresses = {name: self._chains[leg.chain].address(leg).address for name, leg in legs.items()}
-            for leg in legs.values():
+        known = self._known.get(deal.id)
+        if known is None:
+            known = self._build(deal)
+            for leg in known.legs.values():
                 await self._chains[leg.chain].watch(leg, deal.since[leg.chain])
-            self._known[deal.id] = Known(spoken, legs, addresses)
-        return self._known[deal.id]
+            self._known[deal.id] = known
+        return known
+
+    def _build(self, deal: Deal) -> Known:
+        spoken = protocol(deal.terms.protocol)
+        legs = spoken.legs(deal.terms)
+        return Known(
+            protocol=spoken,
+            legs=legs,
+            addresses={name: self._chains[leg.chain].address(leg).address for name, leg in legs.items()},
+            secrets={
+                deal.terms.hash(deal.role, label): self._secret_of(deal.nonce, label)
+                for label in spoken.secrets(deal.role)
+            },
+            hashes=frozenset(value for party in deal.terms.parties.values() for value in party.hashes.values()),
+        )
 
     async def forget(self, deal: str) -> None:
         """The deal is closed: its legs need no watching."""
@@ -89,31 +103,39 @@ class Observer:
 
     async def look(self) -> None:
         """Renew the snapshot of every chain that answers."""
-        looks = await asyncio.gather(*(c.look() for c in self._chains.values()), return_exceptions=True)
+        looks = {name: asyncio.create_task(chain.look()) for name, chain in self._chains.items()}
         live = set()
-        for name, result in zip(self._chains, looks, strict=True):
-            match result:
-                case Snapshot():
-                    self.snapshots[name] = result
+        try:
+            for name, look in looks.items():
+                try:
+                    self.snapshots[name] = await look
                     live.add(name)
-                case ChainError():
-                    log.warning("chain not seen", chain=name, reason=str(result))
-                case error:
-                    raise error
+                except ChainError as error:
+                    log.warning("chain not seen", chain=name, reason=str(error))
+        finally:
+            for look in looks.values():
+                look.cancel()  # of those that are done, nothing
         self.live = frozenset(live)
         await self._renew_floors()
 
+    def tips(self) -> dict[str, str]:
+        """The best block's hash of every chain that answered."""
+        return {chain: self.snapshots[chain].tip.hash for chain in self.live}
+
     async def _renew_floors(self) -> None:
         """The smallest price of each chain on which something small stands at a leg of ours."""
-        for name in self.live:
-            if any(self._small(known, leg) for known in self._known.values() for leg in known.on(name)):
-                with contextlib.suppress(ChainError):  # then the last one known stands in
-                    self._floors[name] = (await self._chains[name].fees()).floor
+        small = {known.legs[leg].chain for known in self._known.values() for leg in self._small(known)}
+        for name in sorted(small & self.live):
+            with contextlib.suppress(ChainError):  # then the last one known stands in
+                self._floors[name] = (await self._chains[name].fees()).floor
 
-    def _small(self, known: Known, leg: str) -> bool:
-        """Something stands at the leg, and it is not the whole."""
-        found = self.snapshots[known.legs[leg].chain].legs.get(known.addresses[leg])
-        return found is not None and 0 < found.held < known.legs[leg].amount
+    def _small(self, known: Known) -> Iterator[str]:
+        """Names of the legs at which something stands that is not the whole."""
+        for name, leg in known.legs.items():
+            seen = self.snapshots.get(leg.chain)
+            found = seen.legs.get(known.addresses[name]) if seen is not None else None
+            if found is not None and 0 < found.held < leg.amount:
+                yield name
 
     async def trace(self, unsettled: Iterable[Intent], deals: Mapping[str, Deal]) -> dict[int, TxState]:
         """What the chains say of everything we signed that is not final, by the intent's number."""
@@ -142,12 +164,11 @@ class Observer:
         known = self._known[deal.id]
         depths = {name: guard.depth for name, guard in deal.guards.chains.items()}
         ours = attempts(intents, states, depths)
-        facts = {
-            name: without_dust(found, known.legs[name], self._dust(known.legs[name]))
-            for name, found in leg_facts(known.legs, known.addresses, self.snapshots).items()
-        }
-        ourselves = stance(deal, known.protocol, known.legs, ours, self._secret_of)
-        shown = shown_preimages(deal, known.legs, facts, ours, ourselves.secrets)
+        facts = leg_facts(known.legs, known.addresses, self.snapshots)
+        for name in self._small(known):
+            facts[name] = without_dust(facts[name], known.legs[name], self._dust(known.legs[name]))
+        ourselves = stance(deal, known.legs, ours, known.secrets)
+        shown = shown_preimages(deal, known.legs, facts, ours, known.secrets, known.hashes)
         view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, ours))
         now = time_now(self._clock.now(), self.snapshots)
         return Observation(deal, known, ours, facts, shown, view, ourselves, now)

@@ -18,7 +18,7 @@ from chains.port import Chain, Wallet
 from chains.quorum import threshold_of
 from chains.registry import make_chain
 from htlc.driver import Driver
-from htlc.fees import FeePolicy
+from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.observer import Observation, Observer
 from htlc.ports import Attesters, Deal, Journal, Spans, no_spans
 from htlc.protocols import protocol
@@ -43,8 +43,6 @@ from settlement.seed import Seed
 from settlement.store import Store
 
 log = structlog.get_logger(__name__)
-
-WEIGHT_PRICE = 10**6  # a price at which rounding does not matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +261,7 @@ def _fee_policy(settings: Settings, chain: Chain) -> FeePolicy:
     guards = guards_of({chain.name: chain.timing}, settings.risk.outage, settings.risk.miss)
     return FeePolicy(
         patience=guards.chains[chain.name].include,
-        weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
+        usual_cost=chain.fee(chain.usual_size, SAMPLE_PRICE),
         cap=limits.cap,
         share_permille=limits.share_permille,
         step=chain.price_step,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import structlog
 
 from htlc.protocols import protocol
-from htlc.terms import NONCE_BYTES
 from settlement.bodies import AcceptanceBody, AcknowledgementBody, ProposalBody
 from settlement.desk import Desk, Verified, check_validity, new_deal, new_proposal, other_role, proposal_body
 from settlement.errors import AlreadyAnswered, TermsMismatch, TooManyProposals, UnexpectedMessage
@@ -79,7 +76,7 @@ class Acceptor:
         body = proposal_body(proposal)
         spoken = protocol(proposal.protocol)
         self._desk.examiner.check_networks(body.terms)
-        terms = self._desk.contribute(spoken, proposal.role, body.terms, os.urandom(NONCE_BYTES))
+        terms = self._desk.contribute(spoken, proposal.role, body.terms, self._desk.nonce())
         return await self._desk.verify(spoken, terms, proposal, now)
 
     async def receive_acknowledgement(self, message: Message) -> Message:

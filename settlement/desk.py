@@ -71,6 +71,10 @@ class Desk:
         party = Contribution(self.identity.public, nonce, hashes, keys)
         return replace(terms, parties={**terms.parties, role: party})
 
+    def nonce(self) -> bytes:
+        """A fresh nonce of ours, for one deal."""
+        return self._seed.nonce()
+
     async def verify(
         self, spoken: DealProtocol, terms: Terms, proposal: Proposal, now: int, guards: Guards | None = None
     ) -> Verified:

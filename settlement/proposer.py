@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from chains.legs import Quorum
 from htlc.errors import MalformedTerms
 from htlc.protocols import protocol
 from htlc.protocols.base import DealProtocol, Guards
-from htlc.terms import NONCE_BYTES, LegTerms, Terms
+from htlc.terms import LegTerms, Terms
 from settlement.bodies import AcceptanceBody, AcknowledgementBody, ProposalBody
 from settlement.desk import Desk, check_validity, new_deal, new_proposal, other_role, proposal_body
 from settlement.errors import AlreadyAnswered, OwnIdentity, UnexpectedMessage
@@ -56,7 +55,7 @@ class Proposer:
         now = self._desk.now()
         check_validity(now + offer.lasts, now, self._desk.policies.accept.longest_validity)
         spoken = protocol(offer.protocol)
-        ours = self._desk.contribute(spoken, offer.role, self._canonical(offer), os.urandom(NONCE_BYTES))
+        ours = self._desk.contribute(spoken, offer.role, self._canonical(offer), self._desk.nonce())
         rehearsed = await self._rehearse(spoken, offer.role, ours, now)
         terms = replace(ours, parties={offer.role: ours.parties[offer.role]})
         body = ProposalBody(terms, offer.role, self._desk.url, now + offer.lasts)
@@ -80,7 +79,7 @@ class Proposer:
         """Check the terms as far as one can without the other party, which we play ourselves: nothing of it is
         ever used."""
         other = other_role(spoken, role)
-        played = self._desk.contribute(spoken, other, ours, os.urandom(NONCE_BYTES)).parties[other]
+        played = self._desk.contribute(spoken, other, ours, self._desk.nonce()).parties[other]
         stranger = replace(played, identity=hashlib.sha256(played.nonce).hexdigest())
         terms = replace(ours, parties={**ours.parties, other: stranger})
         guards = self._desk.policies.risk.guards(terms, self._desk.chains)

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from mnemonic import Mnemonic
 
+from htlc.terms import NONCE_BYTES as DEAL_NONCE_BYTES
 from settlement.errors import (
     BadWords,
     SeedDamaged,
@@ -62,6 +63,10 @@ class Seed:
 
     def __repr__(self) -> str:
         return "Seed(...)"
+
+    def nonce(self) -> bytes:
+        """A fresh nonce for a deal: it is random, so that a restored backup never repeats one."""
+        return os.urandom(DEAL_NONCE_BYTES)
 
     def secret(self, nonce: bytes, label: str) -> bytes:
         """The 32-byte preimage for one label of the deal in which our nonce is `nonce`."""

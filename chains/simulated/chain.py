@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chains.errors import BadAsset, BadPolicy, StaleTip
 from chains.legs import NATIVE, Leg
-from chains.port import FeeEstimate, LegAddress, LegFacts, SignedTx, Snapshot, TxPhase, TxState, Wallet
+from chains.port import FeeEstimate, LegAddress, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from chains.simulated.account import AccountLedger, AccountSimWallet
 from chains.simulated.ledger import Ledger
 from chains.simulated.node import Node
@@ -88,20 +88,17 @@ class SimChain:
     async def look(self) -> Snapshot:
         self.node.answer()
         ledger, height = self._ledger, self.node.height
-        state = (height, ledger.height, ledger.moved)
+        state = (height, len(ledger.stamps), ledger.moved)
         if self._known is not None and self._known[0] == state:
             found = self._known[1]
         else:
-            facts = {address: self._facts(address, leg, height) for address, leg in self._legs.items()}
+            facts = {address: ledger.facts(address, leg, height) for address, leg in self._legs.items()}
             found = Snapshot(ledger.tip(height), facts)
             self._known = (state, found)
         age = int(self._clock()) - found.tip.stamp
         if age > self.timing.stale_after:
             raise StaleTip(self.name, age, self.timing.stale_after)
         return found
-
-    def _facts(self, address: str, leg: Leg, height: int) -> LegFacts:
-        return self._ledger.facts(address, leg, height)
 
     async def wait(self, seen: str, timeout: float) -> None:
         """Returns at once: whoever runs the simulation says when anybody looks."""

@@ -22,11 +22,13 @@ from chains.simulated.market import Market
 from chains.simulated.spec import MEDIAN_SPAN, ChainSpec
 
 GENESIS_BLOCKS = 24  # enough for a median time, a reorganisation and a lagging node
+NOTHING = LegFacts()
 
 
 @dataclass(slots=True, eq=False)
 class SimTx:
-    """A signed transaction. outs: (address, asset, amount). leg: address of the leg it spends, by `path`."""
+    """A signed transaction. outs: (address, asset, amount). leg: address of the leg it spends, by `path`. pin: the
+    fees of big, cheap descendants, which a replacement must pay as well (BIP125, rule 3)."""
 
     txid: str
     owner: str
@@ -38,6 +40,7 @@ class SimTx:
     leg: str | None = None
     path: Path | None = None
     preimages: tuple[bytes, ...] = ()
+    pin: int = 0
 
     @property
     def after(self) -> int | None:
@@ -96,13 +99,15 @@ class Ledger:
         self.next = begin + rng.uniform(0, interval)
         poisson = spec.timing.process is BlockProcess.POISSON
         self._gap = self._poisson if poisson else self._slots
-        self._stamp = self._loose if spec.timing.median_span > 1 else self._strict
+        self._stamp = self._loose if poisson else self._strict
+        self._idle = self._idle_loose if poisson else self._idle_strict
         self._random = rng.random
         self._interval = interval
         self._miss = spec.timing.miss_probability
         self._error = spec.timing.clock_error
         self.pool: dict[str, SimTx] = {}
         self.claimed: dict[str, str] = {}  # by the pool
+        self.cycled: dict[str, SimTx] = {}  # by claim: what somebody's replacement put out of the pool, and left
         self.private: list[SimTx] = []  # a miner's friend's
         self.known: dict[str, SimTx] = {}
         self.bodies: dict[int, list[SimTx]] = {}
@@ -132,12 +137,35 @@ class Ledger:
             else:
                 self._idle(now)
 
-    def _idle(self, now: float) -> None:
-        """Blocks in which nothing is."""
-        when, stamps, stamp, gap = self.next, self.stamps, self._stamp, self._gap
+    def _idle_loose(self, now: float) -> None:
+        """Blocks in which nothing is: most of all there are, so what `_loose` and `_gap` do is written out."""
+        when, stamps, random = self.next, self.stamps, self._random
+        error, span, rate, slow = self._error, 2 * self._error + 1, -self._interval, self.pace
+        newest = max(stamps[-MEDIAN_SPAN:])
         while when <= now:
-            stamps.append(stamp(when))
-            when += gap()
+            stamp = int(when) + int(random() * span) - error
+            if stamp > newest:
+                newest = stamp  # above the median for certain
+            else:
+                stamp = max(stamp, self.clock(len(stamps) - 1) + 1)
+            stamps.append(stamp)
+            when += self._gap() if slow else log(1.0 - random()) * rate
+        self.next = when
+
+    def _idle_strict(self, now: float) -> None:
+        """As above, for slots."""
+        when, stamps, random = self.next, self.stamps, self._random
+        skew, interval, miss, slow = self.skew, self._interval, self._miss, self.pace
+        last = stamps[-1]
+        while when <= now:
+            last = max(int(when) + skew, last + 1)
+            stamps.append(last)
+            if slow:
+                when += self._gap()
+                continue
+            when += interval
+            while random() < miss:
+                when += interval
         self.next = when
 
     def _poisson(self) -> float:
@@ -202,6 +230,11 @@ class Ledger:
                 del self.claimed[claim]
         self.moved += 1
 
+    def cycle(self, tx: SimTx, evicted: SimTx) -> None:
+        """Take out of the pool what took the place of `evicted` there: neither is left (CVE-2023-40231)."""
+        self.drop(tx.txid)
+        self.cycled[evicted.claims[0]] = evicted
+
     def refusal(self, tx: SimTx) -> str | None:
         """Why the next block could never hold it."""
         raise NotImplementedError
@@ -231,6 +264,13 @@ class Ledger:
             if tx.price >= self._urgent or not self.spec.replaces or tx.owner in self.census.down:
                 for claim in tx.claims:
                     self._waits[claim] = self._waits.get(claim, 0) + 1
+        for claim, tx in list(self.cycled.items()):
+            if claim in self.claimed or claim in self.used:
+                del self.cycled[claim]
+                continue
+            self._waits[claim] = self._waits.get(claim, 0) + 1
+            if tx.owner in self.census.down and self._waits[claim] >= self.spec.grace:
+                self._return(tx)  # its owner can't send it again, and somebody has kept it
 
     def _queue(self) -> list[SimTx]:
         return sorted(self.pool.values(), key=lambda tx: (-tx.price, tx.txid))
@@ -351,10 +391,17 @@ class Ledger:
         except Rejected:
             return
 
+    def fresh_blocks(self, count: int) -> bool:
+        """Whether anything is in the last `count` blocks."""
+        newest = next(reversed(self.bodies), -1)  # they are kept in the order of their heights
+        return newest > self.height - count
+
     # --- looking -----------------------------------------------------------------------------------------
 
     def facts(self, address: str, leg: Leg, height: int) -> LegFacts:
         """What stands at a leg after the block of that height."""
+        if address not in self.history:
+            return NOTHING
         full: int | None = None
         total = held = 0
         spends: list[Spend] = []

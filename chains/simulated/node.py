@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from random import Random
 
@@ -98,6 +99,7 @@ class Node:
             raise Rejected(self.ledger.spec.name, tx.txid, "internal error")
 
 
+@lru_cache(maxsize=64)
 def address_of(leg: Leg) -> str:
     """An address on either family."""
     return f"{leg.chain}-leg-{sha256(repr(leg).encode()).hexdigest()[:24]}"

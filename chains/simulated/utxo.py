@@ -55,7 +55,7 @@ class UtxoLedger(Ledger):
     def beats(self, tx: SimTx, rivals: list[SimTx]) -> str | None:
         if not self.spec.replaces:
             return "txn-mempool-conflict"
-        fee = sum(rival.fee for rival in rivals) + tx.size * self.spec.step // 1000
+        fee = sum(rival.fee + rival.pin for rival in rivals) + tx.size * self.spec.step // 1000
         dearer = all(tx.price > rival.price for rival in rivals)
         return None if tx.fee >= fee and dearer else "insufficient fee"
 

@@ -25,7 +25,6 @@ from htlc.protocols.base import (
     SpendLeg,
     Spent,
     Stance,
-    Step,
     View,
 )
 from htlc.protocols.option import (
@@ -257,11 +256,6 @@ class Attested(TabledProtocol):
 
     def outcome(self, terms: Terms, view: View) -> str | None:
         return verdict(view)
-
-    def explain(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Step, ...]:
-        from htlc.protocols import words  # it reads this module's names
-
-        return words.attested(Case(terms, view, stance, now, guards))
 
 
 ATTESTED = Attested()

@@ -372,7 +372,3 @@ class DealProtocol(Protocol):
     def outcome(self, terms: Terms, view: View) -> str | None:
         """exercised, expired, abandoned, unfunded, swapped, refunded...; None while it is open."""
         ...
-
-    def explain(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Step, ...]:
-        """What happens next, in words, for people."""
-        ...

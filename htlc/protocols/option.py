@@ -21,7 +21,6 @@ from htlc.protocols.base import (
     SpendLeg,
     Spent,
     Stance,
-    Step,
     View,
     Vow,
 )
@@ -309,11 +308,6 @@ class Option(TabledProtocol):
 
     def outcome(self, terms: Terms, view: View) -> str | None:
         return verdict(view)
-
-    def explain(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Step, ...]:
-        from htlc.protocols import words  # it reads this module's names
-
-        return words.option(Case(terms, view, stance, now, guards))
 
 
 def check_chains(terms: Terms) -> None:

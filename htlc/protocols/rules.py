@@ -60,11 +60,13 @@ def leg_state(amount: int, facts: LegFacts) -> LegState:
     A spend of less than the amount is of a decoy or of a deposit in part, and says nothing of the leg itself.
     The first spend of the whole is the one that decided it; a later one is of late money.
     """
-    last = min((spend.depth for spend in facts.spends), default=None)
-    whole = [spend for spend in facts.spends if spend.amount >= amount]
-    if whole and last is not None:
-        first = next((spend for spend in whole if spend.depth > 0), whole[0])
-        return Spent(first.path or UNKNOWN_PATH, first.depth, facts.held, last)
+    last = None
+    if facts.spends:
+        last = min(spend.depth for spend in facts.spends)
+        whole = [spend for spend in facts.spends if spend.amount >= amount]
+        if whole:
+            first = next((spend for spend in whole if spend.depth > 0), whole[0])
+            return Spent(first.path or UNKNOWN_PATH, first.depth, facts.held, last)
     if facts.full is not None and facts.held >= amount:
         return Funded(facts.full, facts.held)
     return Absent(facts.held, last)

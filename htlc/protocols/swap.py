@@ -17,7 +17,6 @@ from htlc.protocols.base import (
     Now,
     Spent,
     Stance,
-    Step,
     View,
 )
 from htlc.protocols.rules import Case, Window
@@ -182,11 +181,6 @@ class Swap(TabledProtocol):
 
     def outcome(self, terms: Terms, view: View) -> str | None:
         return verdict(view)
-
-    def explain(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> tuple[Step, ...]:
-        from htlc.protocols import words  # it reads this module's names
-
-        return words.swap(Case(terms, view, stance, now, guards))
 
 
 SWAP = Swap()

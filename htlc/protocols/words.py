@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from htlc.protocols import attested as att
 from htlc.protocols import option as opt
 from htlc.protocols import swap as swp
@@ -99,6 +101,18 @@ def _exercise_attested(case: Case) -> list[Step]:
         steps.append(Step(opt.HOLDER, text, take_by))
     text = f"takes the collateral of {_money(case, opt.COLLATERAL)}, which shows the secret for the strike"
     return [*steps, Step(opt.HOLDER, text, take_by)]
+
+
+WORDS: Mapping[str, Callable[[Case], tuple[Step, ...]]] = {
+    swp.SWAP.name: swap,
+    opt.OPTION.name: option,
+    att.ATTESTED.name: attested,
+}
+
+
+def explain(protocol: str, case: Case) -> tuple[Step, ...]:
+    """What happens next in a deal of the protocol of that name."""
+    return WORDS[protocol](case)
 
 
 def _exercise(case: Case, active: bool) -> list[Step]:

@@ -13,7 +13,10 @@ from relayer.exits import Exit
 
 app = typer.Typer(no_args_is_help=True)
 
-Jobs = Annotated[int, typer.Option(min=1, help="Processes. How many makes no difference to what happens.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes; one for each core unless given. It changes nothing that happens."),
+]
 
 
 @app.callback()
@@ -25,13 +28,13 @@ def group() -> None:
 def run_(
     deals: Annotated[int, typer.Option(min=1, help="How many deals to play.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="One seed gives one run, bit for bit.")] = 1,
-    jobs: Jobs = 1,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Play deals, every one with chains, parties and troubles of its own. Exit code 1 if any invariant broke."""
-    from relayer.simulation.run import run_jobs
+    from relayer.simulation.run import run_shared
 
-    tally = run_jobs(seed, deals, jobs)
+    tally = run_shared(seed, deals, workers or os.cpu_count() or 1)
     document = tally.to_json()
     emit(document, json, lambda: _words(document))
     if tally.failures:
@@ -84,7 +87,8 @@ def explore(
 def _words(document: dict[str, Any]) -> str:
     never = [event for event, number in document["sometimes"].items() if not number]
     speed = (
-        f"{document['deals_per_second']} deals a second, {document['deals_per_cpu_second']} a second of CPU time"
+        f"{document['deals_per_second']} deals a second on {document['workers']} cores, "
+        f"{document['deals_per_cpu_second']} on one of them"
     )
     lines = [
         f"{document['deals']:,} deals, {document['lost_units']} units lost, {speed}",

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 INVARIANTS = {
+    "agreed": "both parties agreed to the same terms, whatever was lost, repeated or forged, or neither did",
+    "sober": "the first bid after an outage is not the whole leg",
     "value": "value is conserved on every chain, per asset, to the unit",
     "no-loss": "no honest party ends with less than its terms allow",
     "spent-once": "what stood at a leg was spent at most once on the best chain",
@@ -42,6 +44,7 @@ SOMETIMES = (
     "a stale backup was restored",
     "a replacement was signed",
     "a replacement won",
+    "a bid was raised after an outage",
     "a funding was cancelled",
     "a claim was mined in the last blocks before the deadline",
     "the other party claimed in the last blocks",
@@ -53,8 +56,13 @@ SOMETIMES = (
     "the other party took its funding back",
     "a release was used",
     "a bad release was refused",
+    "the terms were agreed by messages",
+    "a forged message was refused",
+    "a hash of another deal was refused",
     "a vow was sworn",
     "a vault spend reverted",
+    "a replacement was cycled out",
+    "a spend was pinned",
     "a fee spike",
     "a transaction was censored",
     "a funding was kept out of blocks",

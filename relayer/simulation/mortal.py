@@ -10,7 +10,7 @@ from chains.port import SignedTx, Snapshot, TxState
 from chains.simulated.chain import SimChain
 from chains.simulated.ledger import Ledger
 from chains.simulated.node import Node
-from htlc.ports import Deal, Intent, Journal
+from htlc.ports import Intent, Journal
 from htlc.protocols.base import Vow, Will
 
 
@@ -44,18 +44,11 @@ class MortalJournal:
     def __init__(self, inner: Journal, watch: Watch) -> None:
         self.inner = inner
         self._watch = watch
-
-    async def deals(self) -> tuple[Deal, ...]:
-        return await self.inner.deals()
-
-    async def deal(self, deal: str) -> Deal:
-        return await self.inner.deal(deal)
-
-    async def intents(self, deal: str) -> tuple[Intent, ...]:
-        return await self.inner.intents(deal)
-
-    async def unsettled(self) -> tuple[Intent, ...]:
-        return await self.inner.unsettled()
+        # Nothing happens between a read and the next step: reads are not watched.
+        self.deals = inner.deals
+        self.deal = inner.deal
+        self.intents = inner.intents
+        self.unsettled = inner.unsettled
 
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
         self._watch.before("sign")
@@ -101,12 +94,14 @@ class MortalJournal:
 
 
 class MortalChain(SimChain):
-    """A connection whose process may die before and after each broadcast. seen: the newest look."""
+    """A connection whose process may die before and after each broadcast. seen: the newest look. looked: when that
+    was, and the one before it; None before the first."""
 
     def __init__(self, ledger: Ledger, node: Node, clock: Callable[[], float], watch: Watch) -> None:
         super().__init__(ledger, node, clock)
         self._watch = watch
         self.seen: Snapshot | None = None
+        self.looked: tuple[float | None, float | None] = (None, None)
 
     async def look(self) -> Snapshot:
         try:
@@ -114,6 +109,7 @@ class MortalChain(SimChain):
         except StaleTip:
             self._watch.stale()
             raise
+        self.looked = (self.looked[1], self._clock())
         return self.seen
 
     async def broadcast(self, tx: SignedTx) -> None:

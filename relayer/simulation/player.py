@@ -10,10 +10,10 @@ from chains.port import SignedTx
 from chains.simulated.keys import secret_of
 from chains.simulated.node import Node
 from htlc.driver import Driver
-from htlc.fees import FeePolicy
-from htlc.ports import Intent
-from htlc.protocols import protocol
+from htlc.fees import SAMPLE_PRICE, FeePolicy
+from htlc.ports import FUND, Intent
 from htlc.protocols.base import GiveConsent, Swear, Vow
+from relayer.simulation.checks import TOKEN_CAP
 from relayer.simulation.mortal import Death, MortalChain, MortalJournal
 from relayer.simulation.plan import BEGIN, PartyPlan, Window
 from relayer.simulation.shelf import Shelf
@@ -21,8 +21,7 @@ from relayer.simulation.shelf import Shelf
 if TYPE_CHECKING:
     from relayer.simulation.world import World
 
-WEIGHT_PRICE = 10**9
-TOKEN_CAP = 10**17  # as the settings' default
+SLACK = 1.2  # of a price: what fees of whole units and a wallet's own bump may add
 SOON = 0.5  # seconds between a block and the look at it
 AGAIN = 4  # ticks in a row, where one asks for the next
 
@@ -53,14 +52,15 @@ class Player:
         self.outcome: str | None = None
         self.signed: dict[str, tuple[str, str]] = {}
         self.flying: dict[str, SignedTx] = {}
+        self._bids: dict[tuple[str, str], tuple[float, int]] = {}  # when, and the price
         self._wishes = list(plan.wishes)
         self._windows = list(plan.windows)
         self._window: Window | None = None
         self._clear_since: float = 0.0
         self._pause = 4 * max(spec.timing.interval for spec in world.plan.specs)
         self._last_step = ""
-        self.spoken = protocol(world.terms.protocol)
-        self.legs = self.spoken.legs(world.terms)
+        self.spoken = world.spoken
+        self.legs = world.legs
         self.driver: Driver
 
     # --- time --------------------------------------------------------------------------------------------
@@ -179,17 +179,17 @@ class Player:
         }
         wallets = {name: chain.wallet(self.plan.seed) for name, chain in self.chains.items()}
         self.wallets = wallets
-        fees = {name: self._fee_policy(chain) for name, chain in self.chains.items()}
+        self.fees = {name: self._fee_policy(chain) for name, chain in self.chains.items()}
         self.journal = MortalJournal(self.shelf.journal, self)
         self.driver = world.make_driver(
-            self.journal, self.chains, wallets, self._secret, self, world.post(self), fees
+            self.journal, self.chains, wallets, self._secret, self, world.post(self), self.fees
         )
         self.alive = True
 
     def _fee_policy(self, chain: MortalChain) -> FeePolicy:
         return FeePolicy(
             patience=self.world.guards.chains[chain.name].include,
-            weight=chain.fee(chain.usual_size, WEIGHT_PRICE) / WEIGHT_PRICE,
+            usual_cost=chain.fee(chain.usual_size, SAMPLE_PRICE),
             cap=TOKEN_CAP,
             step=chain.price_step,
         )
@@ -300,13 +300,29 @@ class Player:
         self.world.judge.saw("a vow was sworn")
 
     def gave(self, deal: str, leg: str, path: str) -> None:
-        self.world.signing(self, leg, path)
+        self.world.checks.signing(self, leg, path)
+
+    def _sober(self, intent: Intent) -> None:
+        """Whoever returns from an outage starts a climb anew, and does not bid the leg at once."""
+        step, tx = (intent.leg, intent.step), intent.tx
+        chain, policy, now = self.chains[tx.chain], self.fees[tx.chain], self.world.now
+        before, last = self._bids.get(step, (None, 0))
+        self._bids[step] = (now, tx.price)
+        if before is None or intent.step == FUND or now - before <= policy.pause + 1:
+            return
+        if chain.looked[0] is not None and now - chain.looked[0] <= policy.pause + 1:
+            return
+        lie = max(self.nodes[tx.chain].faults.fee_lie, 1.0)
+        most = SLACK * max(self.world.ledgers[tx.chain].market.urgent * lie, policy.least(last))
+        self.world.judge.saw("a bid was raised after an outage")
+        self.world.judge.check(tx.price <= most, "sober", f"{self.role} bid {tx.price} for {step}, {last} before")
 
     def stored(self, intent: Intent) -> None:
+        self._sober(intent)
         self.signed[intent.tx.txid] = (intent.leg, intent.step)
         if sum(1 for step in self.signed.values() if step == (intent.leg, intent.step)) == 2:
             self.world.judge.saw("a replacement was signed")
 
     async def closed(self, deal: str, outcome: str) -> None:
-        await self.world.closing(self, outcome)
+        self.world.checks.closing(self, outcome)
         self.outcome = outcome

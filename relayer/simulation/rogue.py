@@ -14,7 +14,7 @@ from chains.simulated.chain import SimChain
 from chains.simulated.keys import secret_of
 from chains.simulated.ledger import Ledger
 from chains.simulated.node import Node
-from htlc.protocols import protocol
+from relayer.simulation import tricks
 from relayer.simulation.plan import BEGIN, PartyPlan
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Rogue:
         self.role = plan.role
         self.owner = plan.role
         self.rng = rng = Random(plan.seed)
-        self.spoken = protocol(world.terms.protocol)
-        self.legs = self.spoken.legs(world.terms)
+        self.spoken = world.spoken
+        self.legs = world.legs
         self.wake: float = BEGIN + rng.uniform(0, 5)
         self.out = False
         self.chains: dict[str, SimChain] = {}
@@ -59,6 +59,8 @@ class Rogue:
         self.fund_at = {leg: self._funding_time(leg) for leg in self.funding}
         self.miner = rng.random() < 0.6
         self.away = self._away()
+        self.chance = Random(plan.seed + b"/tricks")
+        self.tried: set[str] = set()  # claims that it thought of cycling
 
     # --- what it is like ---------------------------------------------------------------------------------
 
@@ -104,6 +106,7 @@ class Rogue:
                 if name in self.funding:
                     await self._fund(name)
                 await self._spend(name, now)
+                await tricks.cycle(self, name)
             await self._talk()
         self.wake = self._next(now)
 
@@ -173,25 +176,25 @@ class Rogue:
         wallet = self.wallets[leg.chain]
         price = self.world.ledgers[leg.chain].market.urgent
         try:
-            tx = await wallet.fund(_of_amount(leg, amount), price, BIG_CAP, self._pending(leg.chain))
+            tx = await wallet.fund(_of_amount(leg, amount), price, BIG_CAP, self.pending(leg.chain))
         except ChainError:
             return None
         # The address is the leg's own, whatever the amount.
         known = self.world.ledgers[leg.chain].known[tx.txid]
         address = self.chains[leg.chain].node.leg_address(leg)
         known.outs = ((address, leg.asset, amount), *known.outs[1:])
-        return await self._send(tx)
+        return await self.send(tx)
 
     async def _take_back(self, chain: str, tx: SignedTx) -> None:
         try:
-            back = await self.wallets[chain].cancel(tx, tx.price * 2, self._pending(chain))
+            back = await self.wallets[chain].cancel(tx, tx.price * 2, self.pending(chain))
         except ChainError:
             return
         self.world.judge.saw("the other party took its funding back")
         if self.miner:
             self._mine(back)
         else:
-            await self._send(back)
+            await self.send(back)
 
     # --- money out ---------------------------------------------------------------------------------------
 
@@ -203,12 +206,12 @@ class Rogue:
         for path in leg.paths:
             if self.spoken.recipient_key(name, path.name)[0] != self.role or now < self.ready[name, path.name]:
                 continue
-            preimages = self._preimages(path)
+            preimages = self.preimages(path)
             if preimages is None or (path.signers and (name, path.name) not in self.held):
                 continue
             await self._take(name, leg, path, preimages)
 
-    def _preimages(self, path: Path) -> tuple[bytes, ...] | None:
+    def preimages(self, path: Path) -> tuple[bytes, ...] | None:
         known = {**self.world.public, **self.secrets}
         if any(value not in known for value in path.hashes):
             return None
@@ -220,7 +223,7 @@ class Rogue:
         key = wallet.key(self.world.terms.parties[role].nonce, label)
         consents = [self.held[name, path.name]] if path.signers else []
         price = int(ledger.market.urgent * self.rng.choice((0.7, 1.0, 3.0)))
-        pending = [] if leg.asset == "" else self._pending(leg.chain)
+        pending = [] if leg.asset == "" else self.pending(leg.chain)
         try:
             tx = await wallet.spend(leg, path.name, key, preimages, consents, price, BIG_CAP, pending)
         except ChainError:
@@ -230,17 +233,18 @@ class Rogue:
         if self.miner and self.rng.random() < 0.7:
             self._mine(tx)
         else:
-            await self._send(tx)
+            tricks.pin(self, leg, tx)
+            await self.send(tx)
         self.world.ambush()
 
     # --- the wire ----------------------------------------------------------------------------------------
 
-    def _pending(self, chain: str) -> list[SignedTx]:
+    def pending(self, chain: str) -> list[SignedTx]:
         ledger = self.world.ledgers[chain]
         private = {tx.txid for tx in ledger.private}
         return [tx for tx in self.sent if tx.chain == chain and (tx.txid in ledger.pool or tx.txid in private)]
 
-    async def _send(self, tx: SignedTx) -> SignedTx | None:
+    async def send(self, tx: SignedTx) -> SignedTx | None:
         self.world.shows(tx)
         try:
             await self.chains[tx.chain].broadcast(tx)

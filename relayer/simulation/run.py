@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from relayer.simulation.bargain import Bargain
 from relayer.simulation.judge import SOMETIMES, Failure, Judge
 from relayer.simulation.loop import VirtualLoop
 from relayer.simulation.plan import Plan, draw
@@ -21,8 +23,9 @@ from relayer.simulation.shelf import DiskShelf, memory_disk, without_threads
 from relayer.simulation.world import World
 
 DISK_SHARE = 100  # one deal in so many is played on the real database, the others on a journal in memory
+AGREED_SHARE = 400  # and one in so many begins with the exchange of messages that makes it
 SWEEP = 400  # deals between two collections of garbage
-SHARE = 500  # deals that a process plays at once
+SHARE = 250  # deals that a process plays at once
 SEEDS = 10**9  # of one run: the seeds of two runs never meet
 
 
@@ -37,6 +40,7 @@ class Tally:
     margin: float | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    workers: int = 1
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, judge: Judge) -> None:
@@ -67,6 +71,7 @@ class Tally:
             "faults": dict(sorted(self.faults.items())),
             "sometimes": {event: self.sometimes.get(event, 0) for event in SOMETIMES},
             "deals_per_second": round(self.deals / self.seconds, 1) if self.seconds else 0.0,
+            "workers": self.workers,
             "deals_per_cpu_second": round(self.deals / self.cpu_seconds, 1) if self.cpu_seconds else 0.0,
             "worst_margin_seconds": self.margin,
             "failures": [
@@ -117,13 +122,14 @@ class Stage:
         plan = draw(seed)
         if alter is not None:
             alter(plan)
-        self._world = self._world_class(plan, self._loop, judge)
+        agree = disk is None and seed % AGREED_SHARE == 0
         try:
             if disk or (disk is None and seed % DISK_SHARE == 0):
                 with TemporaryDirectory(dir=memory_disk(), prefix="strikelock-sim-") as folder, without_threads():
-                    shelves = lambda role: DiskShelf(Path(folder) / f"{role}.db")  # noqa: E731
-                    self._loop.run_until_complete(self._world.run(shelves))
+                    shelves = {party.role: DiskShelf(Path(folder) / f"{party.role}.db") for party in plan.parties}
+                    self._loop.run_until_complete(self._play_on_disk(plan, judge, shelves, agree))
             else:
+                self._world = self._world_class(plan, self._loop, judge)
                 self._loop.run_until_complete(self._world.run())
         except Exception as error:
             judge.fail("no-error", repr(error))
@@ -132,6 +138,14 @@ class Stage:
         finally:
             self._world = None
         return judge
+
+    async def _play_on_disk(self, plan: Plan, judge: Judge, shelves: Mapping[str, DiskShelf], agree: bool) -> None:
+        """On the real database; first the exchange of messages that makes the deal, if it is to be played."""
+        await asyncio.sleep(0)  # from here on the loop runs
+        if agree:
+            plan.terms = await Bargain(plan, judge, shelves).strike()
+        self._world = self._world_class(plan, self._loop, judge)
+        await self._world.run(shelves.__getitem__, agreed=agree)
 
 
 def seeds(seed: int, deals: int) -> range:
@@ -144,9 +158,10 @@ def run(seed: int, deals: int, world_class: type[World] = World) -> Tally:
     return play_all(seeds(seed, deals), world_class)
 
 
-def run_jobs(seed: int, deals: int, jobs: int) -> Tally:
-    """The same in some processes."""
-    if jobs == 1:
+def run_shared(seed: int, deals: int, workers: int) -> Tally:
+    """The same in some processes, which share the deals and nothing else."""
+    workers = min(workers, -(-deals // SHARE))
+    if workers == 1:
         return run(seed, deals)
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -154,8 +169,8 @@ def run_jobs(seed: int, deals: int, jobs: int) -> Tally:
     begun = time.perf_counter()
     every = seeds(seed, deals)
     parts = [every[start : start + SHARE] for start in range(0, deals, SHARE)]
-    total = Tally()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    total = Tally(workers=workers)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for tally in pool.map(play_all, parts):
             total.merge(tally)
     total.seconds = time.perf_counter() - begun

@@ -99,6 +99,11 @@ class DiskShelf:
 
     @property
     def journal(self) -> Journal:
+        return self.store
+
+    @property
+    def store(self) -> Store:
+        """The store that the process has open."""
         assert self._store is not None  # noqa: S101 - only a process that runs asks
         return self._store
 
@@ -115,8 +120,7 @@ class DiskShelf:
         return self._store is not None and self._store.restored
 
     async def add(self, deal: Deal) -> None:
-        assert self._store is not None  # noqa: S101 - as above
-        await self._store.add(deal)
+        await self.store.add(deal)
 
     def back_up(self) -> None:
         for suffix in SUFFIXES:

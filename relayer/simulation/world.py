@@ -8,11 +8,11 @@ from hashlib import sha256
 from random import Random
 
 from chains.legs import NATIVE
-from chains.port import LegFacts, SignedTx, Wallet
+from chains.port import SignedTx, Wallet
 from chains.simulated.account import AccountLedger
 from chains.simulated.chain import TOKEN
 from chains.simulated.keys import secret_of, short
-from chains.simulated.ledger import Ledger, SimTx
+from chains.simulated.ledger import Ledger
 from chains.simulated.node import address_of
 from chains.simulated.spec import ChainSpec
 from chains.simulated.utxo import UtxoLedger
@@ -20,15 +20,15 @@ from htlc.driver import Driver
 from htlc.errors import PeerUnavailable
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
-from htlc.ports import FUND, Clock, Deal, Journal, Peer
+from htlc.ports import Clock, Deal, Journal, Peer
 from htlc.protocols import protocol
-from htlc.protocols.base import Vow
 from relayer.simulation import losses
+from relayer.simulation.checks import Checks
 from relayer.simulation.judge import Judge
 from relayer.simulation.loop import VirtualLoop
 from relayer.simulation.mortal import MortalChain
 from relayer.simulation.plan import BEGIN, Plan
-from relayer.simulation.player import TOKEN_CAP, Player
+from relayer.simulation.player import Player
 from relayer.simulation.rogue import Rogue
 from relayer.simulation.shelf import MemoryShelf, Shelf
 
@@ -81,6 +81,7 @@ class World:
             ledger.market.spike_chance = plan.spikes
         if plan.slow:
             self._slow_down(plan.slow)
+        self.checks = Checks(self)
         self.players: list[Player] = []
         self.actors: list[Player | Rogue] = []
 
@@ -102,10 +103,11 @@ class World:
 
     # --- the run -----------------------------------------------------------------------------------------
 
-    async def run(self, shelf: Callable[[str], Shelf] | None = None) -> None:
-        """Play the deal to its end. shelf: where a role's journal lies; in memory unless given."""
+    async def run(self, shelf: Callable[[str], Shelf] | None = None, agreed: bool = False) -> None:
+        """Play the deal to its end. shelf: where a role's journal lies; in memory unless given. agreed: the deal
+        lies there already."""
         await asyncio.sleep(0)  # from here on the loop runs
-        await self._people(shelf or (lambda _: MemoryShelf()))
+        await self._people(shelf or (lambda _: MemoryShelf()), agreed)
         calmed = False
         horizon = self.horizon()
         while self.players and not self._over():
@@ -127,7 +129,7 @@ class World:
             await player.die()
         self._end()
 
-    async def _people(self, shelf: Callable[[str], Shelf]) -> None:
+    async def _people(self, shelf: Callable[[str], Shelf], agreed: bool) -> None:
         for ledger in self.ledgers.values():
             ledger.advance(self.now)
         for party in self.plan.parties:
@@ -141,7 +143,10 @@ class World:
             since = {name: ledger.height for name, ledger in self.ledgers.items()}
             deal = Deal(self.deal, self.terms, party.role, self.guards, since, BEGIN, will=party.will)
             await player.start()
-            await player.shelf.add(deal)
+            if agreed:
+                await player.shelf.journal.resolve(deal.id, party.will)
+            else:
+                await player.shelf.add(deal)
             if player.shelf.real:
                 self.judge.saw("the driver worked on a real database")
 
@@ -191,8 +196,8 @@ class World:
                     soon = self.rng.random() < 0.4
                     moment = self.now + self.rng.uniform(0.2, 5.0) if soon else ledger.next + self.rng.random()
                     actor.wake = min(actor.wake, moment)
-        if any(isinstance(a, Player) and a.outcome is not None for a in self.actors):
-            self.actors = [a for a in self.actors if not (isinstance(a, Player) and a.outcome is not None)]
+        if isinstance(mover, Player) and mover.outcome is not None:
+            self.actors.remove(mover)
 
     # --- nature ------------------------------------------------------------------------------------------
 
@@ -202,8 +207,8 @@ class World:
             return
         for name, ledger in self.ledgers.items():
             depth = ledger.spec.timing.depth
-            fresh = any(height in ledger.bodies for height in range(ledger.height - depth + 2, ledger.height + 1))
-            if self._reorgs[name] and fresh and self.now >= self._calm_since[name] and self.rng.random() < 0.12:
+            due = self._reorgs[name] and self.now >= self._calm_since[name]
+            if due and ledger.fresh_blocks(depth - 1) and self.rng.random() < 0.12:
                 self._reorgs[name] -= 1
                 self._calm_since[name] = self.now + self.guards.chains[name].final
                 self._reorganise(ledger, self.rng.randint(1, depth - 1))
@@ -308,7 +313,7 @@ class World:
         clock: Clock = _WorldClock(self)
         return self.driver_class(journal, chains, wallets, secret_of, clock, peer, fees)
 
-    # --- checks ------------------------------------------------------------------------------------------
+    # --- steps that are watched --------------------------------------------------------------------------
 
     def shows(self, tx: SignedTx) -> None:
         """Whatever a transaction shows is public from now on."""
@@ -317,111 +322,16 @@ class World:
 
     def sending(self, player: Player, tx: SignedTx) -> None:
         """A party is about to broadcast."""
-        check, ledger = self.judge.check, self.ledgers[tx.chain]
-        known = ledger.known[tx.txid]
-        step = player.signed.get(tx.txid)
-        check(step is not None, "stored-first", f"{player.role} broadcast {tx.txid[:12]} unstored")
         player.flying[tx.txid] = tx
-        leg = next((name for name, address in self.addresses.items() if known.leg == address), None)
-        if leg is None:
-            if any(out[0] in self.addresses.values() for out in known.outs):
-                check(not player.was_limited, "limited", f"{player.role} funded after a restore")
-                check(Vow.NEVER_FUND not in player.vows, "vows", f"{player.role} funded after its vow")
-                self._funding(player, known)
+        self.checks.sending(player, tx)
+        known, ledger = self.ledgers[tx.chain].known[tx.txid], self.ledgers[tx.chain]
+        if known.leg not in self.addresses.values():
             return
-        self._fee_in_bounds(player, leg, tx)
-        seen = player.chains[tx.chain].seen
-        if known.after is not None:
-            clock = seen.tip.time if seen is not None else 0
-            check(clock > known.after, "refund-time", f"{player.role} refunded {leg} at {clock} <= {known.after}")
-        ours = [value for value in self.terms.parties[player.role].hashes.values() if value not in self.public]
-        if any(sha256(preimage).digest() in ours for preimage in known.preimages):
-            self._first_reveal(player, leg)
         self.shows(tx)
         if known.preimages and self.rng.random() < self.plan.ambush:
             ledger.census.censored[player.owner] = ledger.height + 10  # as long as the world may
         if known.preimages and len(self.players) == 1:
             self.ambush()
-
-    def _funding(self, player: Player, tx: SimTx) -> None:
-        """Who funds second has seen the first leg final, when it signed for the first time."""
-        first = next(iter(self.legs))
-        name = next(leg for leg, address in self.addresses.items() if any(out[0] == address for out in tx.outs))
-        self.judge.check(self.spoken.funder(name) == player.role, "fund-guard", f"{player.role} funded {name}")
-        if name == first or sum(1 for step in player.signed.values() if step == (name, FUND)) > 1:
-            return
-        if player.rebooted:
-            return  # it may send now what it signed when the first leg was there
-        facts = self._seen(player, first)
-        depth = self.guards.chains[self.terms.legs[first].chain].depth
-        full = facts is not None and (facts.full or 0) >= depth and facts.held >= self.terms.legs[first].amount
-        self.judge.check(full, "fund-guard", f"{player.role} funded {name} while {first} was {facts}")
-
-    def _seen(self, player: Player, leg: str) -> LegFacts | None:
-        """What a party's last look told it of a leg."""
-        seen = player.chains[self.terms.legs[leg].chain].seen
-        return seen.legs.get(self.addresses[leg]) if seen is not None else None
-
-    def signing(self, player: Player, leg: str, path: str) -> None:
-        """A party is about to give a release away."""
-        check, role = self.judge.check, player.role
-        check(not player.was_limited, "limited", f"{role} signed {path} of {leg}")
-        kept = Vow.NEVER_REVEAL in player.vows
-        if leg == "collateral":
-            found = self._seen(player, "premium")
-            depth = self.guards.chains[self.terms.legs["premium"].chain].depth
-            never = Vow.NEVER_FUND in player.vows and found is not None and not found.held
-            over = found is not None and not found.held and bool(found.spends)
-            over = over and all(spend.depth >= depth for spend in found.spends) if found else False
-            check(kept and (never or over), "release-guard", f"{role} signed {leg} while the premium was {found}")
-        else:
-            found = self._seen(player, "collateral")
-            depth = self.guards.chains[self.terms.legs["collateral"].chain].depth
-            back = (
-                [s for s in found.spends if s.path in ("refund", "release") and s.depth >= depth] if found else []
-            )
-            check(kept or bool(back), "release-guard", f"{role} signed {leg} while the collateral was {found}")
-
-    def _fee_in_bounds(self, player: Player, leg: str, tx: SignedTx) -> None:
-        terms = self.terms.legs[leg]
-        cap = terms.amount if terms.asset == NATIVE else TOKEN_CAP
-        self.judge.check(tx.fee <= cap, "fee-cap", f"{player.role} pays {tx.fee} for {leg}, at most {cap} allowed")
-
-    def _first_reveal(self, player: Player, leg: str) -> None:
-        """Everything that must hold before a secret is shown, read off the same look that the party had."""
-        check, role = self.judge.check, player.role
-        check(not player.was_limited, "limited", f"{role} revealed first after a restore")
-        check(Vow.NEVER_REVEAL not in player.vows, "vows", f"{role} revealed after its vow")
-        owed = {"writer": ("collateral", "premium", "strike"), "holder": ("collateral",)}.get(role, (leg,))
-        for name in owed:
-            chain = self.terms.legs[name].chain
-            facts = self._seen(player, name)
-            deep = facts is not None and (facts.full or 0) >= self.guards.chains[chain].depth
-            full = facts is not None and facts.held >= self.terms.legs[name].amount
-            check(deep and full, "reveal-guard", f"{role} revealed while {name} was {facts}")
-        left = self.terms.times[leg] - self.now - self.guards.reach(self.terms.legs[leg].chain)
-        check(left >= 0, "reveal-guard", f"{role} revealed {-left:.0f} s too late")
-
-    async def closing(self, player: Player, outcome: str) -> None:
-        """A party is about to close its deal."""
-        check = self.judge.check
-        for name in self.legs:
-            chain = self.terms.legs[name].chain
-            ledger = self.ledgers[chain]
-            facts = ledger.facts(self.addresses[name], self.legs[name], ledger.height)
-            ours = self.spoken.funder(name) == player.role
-            if ours:
-                check(facts.held == 0, "closed-final", f"{player.role} closed, {facts.held} of its own in {name}")
-                shallow = [one for one in facts.spends if one.depth < self.guards.chains[chain].depth]
-                check(not shallow, "closed-final", f"{player.role} closed, {name} spent at {shallow}")
-        for tx in () if player.was_limited else player.flying.values():
-            ledger = self.ledgers[tx.chain]
-            gone = ledger.known[tx.txid].leg is not None and tx.txid not in ledger.pool  # it pays nobody else
-            done = gone or any(claim in ledger.used for claim in tx.claims)
-            check(done, "closed-final", f"{player.role} closed while {tx.txid[:12]} could still be mined")
-        shown = losses.outcome(self)
-        check(shown in (None, outcome), "outcome", f"{player.role} says {outcome}, the chains say {shown}")
-        self.judge.saw(f"deal {outcome}" if outcome != "forfeited" else "deal forfeited by the other party")
 
     def _end(self) -> None:
         """The balance of everything."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.port import LegFacts, Spend
-from htlc.protocols import protocol
+from htlc.protocols import protocol, words
 from htlc.protocols.base import (
     Absent,
     Attest,
@@ -27,6 +27,7 @@ from htlc.protocols.base import (
     Vow,
     Will,
 )
+from htlc.protocols.rules import Case
 from tests.htlc.deals import AMOUNTS, ATTESTED_TERMS, GUARDS, OPTION_TERMS, SECRETS, SWAP_TERMS, hashed, stance
 
 OUTCOMES = {
@@ -231,7 +232,7 @@ def test_what_a_plan_must_say(world) -> None:
 def test_there_are_words_for_everything(world) -> None:
     terms, spoken, party, facts, now = world
     view = spoken.derive(terms, facts)
-    steps = spoken.explain(terms, view, party, now, GUARDS)
+    steps = words.explain(spoken.name, Case(terms, view, party, now, GUARDS))
     assert steps
     assert all(step.who in spoken.roles and step.text for step in steps)
     assert spoken.outcome(terms, view) in OUTCOMES[terms.protocol] | {None}

@@ -9,13 +9,14 @@ import sys
 import pytest
 
 from relayer.simulation.judge import SOMETIMES
-from relayer.simulation.run import Stage, run, run_jobs, seeds
+from relayer.simulation.run import SHARE, Stage, run, run_shared, seeds
 
 DEALS = 1000
 RARE = {  # a nightly run sees them; one of this size may not
     "a claim was mined in the last blocks before the deadline",
     "a restored party forfeited something",
     "a vow was sworn",
+    "a bid was raised after an outage",
 }
 
 
@@ -92,6 +93,8 @@ def test_the_journal_in_memory_does_what_the_database_does() -> None:
 
 @pytest.mark.slow
 def test_processes_share_the_work_and_change_nothing() -> None:
-    alone, shared = run(4, 60), run_jobs(4, 60, 2)
+    deals = SHARE + 10
+    alone, shared = run(4, deals), run_shared(4, deals, 2)
+    assert shared.workers == 2
     for key in ("deals", "lost_units", "faults", "sometimes", "worst_margin_seconds", "failures"):
         assert alone.to_json()[key] == shared.to_json()[key], key

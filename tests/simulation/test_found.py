@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chains.errors import ChainError, FeeAboveCap, NothingToSpend
@@ -63,12 +65,12 @@ def unseen(number: int) -> Attempt:
 async def refund(wallet: Wallet, *attempts: Attempt) -> Chain:
     """Carry out a refund whose deadline is long past."""
     chain = Chain()
-    policies = {"bitcoin": FeePolicy(patience=3600, weight=0.2, cap=50_000, step=1000)}
+    policies = {"bitcoin": FeePolicy(patience=3600, usual_cost=200_000_000, cap=50_000, step=1000)}
     deal = Deal("deal", SWAP_TERMS, "initiator", GUARDS, {"bitcoin": 1, "evm": 1}, NOW)
     journal = MemoryJournal()
     await journal.add(deal)
     executor = Executor(journal, {"bitcoin": chain}, {"bitcoin": wallet}, policies)
-    executor.begin({})
+    executor.begin({}, {"bitcoin": "tip"}, NOW)
     leg = Leg("bitcoin", "native", 1000, b"s" * 32, (Path("refund", "key", after=NOW),))
     work = Work(deal, protocol("swap"), {"x": leg}, Attempts(attempts, {"bitcoin": 3}), NOW)
     await executor.perform(work, SpendLeg("x", "refund", (), NOW - 80_000))
@@ -120,3 +122,29 @@ def test_a_node_that_is_behind_closes_no_deal() -> None:
     assert plan(SWAP_TERMS, "participant", legs, fundings=fundings) == ()
     late = SWAP_TERMS.times["x"] + 1
     assert plan(SWAP_TERMS, "participant", legs, fundings=fundings, now=late) == (Close("forfeited"),)
+
+
+async def again(tips: list[str], *states: TxPhase) -> list[str]:
+    """What a refund that can't be raised sends, over looks that find it in these states."""
+    chain = Chain()
+    policies = {"bitcoin": FeePolicy(patience=3600, usual_cost=200_000_000, cap=50_000, step=1000)}
+    deal = Deal("deal", SWAP_TERMS, "initiator", GUARDS, {"bitcoin": 1, "evm": 1}, NOW)
+    wallet = Wallet(lambda _: FeeAboveCap("bitcoin", 2, 1))
+    executor = Executor(MemoryJournal(), {"bitcoin": chain}, {"bitcoin": wallet}, policies)
+    leg = Leg("bitcoin", "native", 1000, b"s" * 32, (Path("refund", "key", after=NOW),))
+    for tip, state in zip(tips, states, strict=True):
+        first, second = unseen(1), replace(unseen(2), state=TxState(state))
+        executor.begin({"bitcoin": [first.tx, second.tx]}, {"bitcoin": tip}, NOW)
+        work = Work(deal, protocol("swap"), {"x": leg}, Attempts((first, second), {"bitcoin": 3}), NOW)
+        with pytest.raises(ChainError):
+            await executor.perform(work, SpendLeg("x", "refund", (), NOW - 80_000))
+    return chain.sent
+
+
+async def test_a_lineage_is_sent_again_once_a_block() -> None:
+    assert await again(["a", "a", "a", "b", "b"], *[TxPhase.UNSEEN] * 5) == ["tx2", "tx2"]
+
+
+async def test_what_a_mempool_had_and_lost_is_sent_again_at_once() -> None:
+    states = (TxPhase.UNSEEN, TxPhase.PENDING, TxPhase.UNSEEN, TxPhase.UNSEEN)
+    assert await again(["a"] * 4, *states) == ["tx2", "tx2"]

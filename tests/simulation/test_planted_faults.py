@@ -8,10 +8,12 @@ import structlog
 from htlc import protocols
 from htlc.executor import Executor
 from htlc.explorer import faults
+from htlc.fees import Climb
 from relayer.simulation.mortal import MortalJournal
-from relayer.simulation.plan import draw
+from relayer.simulation.plan import BEGIN, Window, draw
 from relayer.simulation.run import Stage, seeds
 from relayer.simulation.world import World
+from settlement.store.book import Book
 
 PLANTED = [  # the fault, and the invariants of which one must break
     (faults.RevealsLate, {"reveal-guard", "no-loss"}),
@@ -49,6 +51,18 @@ def test_a_protocol_without_a_guard_is_found(monkeypatch, fault, wanted) -> None
     assert broken(Stage(), wanted, planted.name)
 
 
+def world_of(executor: type[Executor]) -> type[World]:
+    """A world in which everybody's executor is that one."""
+
+    class Planted(World):
+        def make_driver(self, *args):
+            driver = super().make_driver(*args)
+            driver._executor.__class__ = executor
+            return driver
+
+    return Planted
+
+
 class Hasty(Executor):
     """Broadcasts what it has not stored."""
 
@@ -59,15 +73,58 @@ class Hasty(Executor):
         return sent
 
 
-class HastyWorld(World):
-    def make_driver(self, *args):
-        driver = super().make_driver(*args)
-        driver._executor.__class__ = Hasty
-        return driver
-
-
 def test_a_broadcast_before_the_commit_is_found() -> None:
-    assert broken(Stage(HastyWorld), {"stored-first"}, most=20)
+    assert broken(Stage(world_of(Hasty)), {"stored-first"}, most=20)
+
+
+class Greedy(Executor):
+    """Counts a climb from the first bid, whatever happened since."""
+
+    def _climb(self, chain, policy, alive, now):
+        return Climb(alive[0].intent.signed_at if alive else now)
+
+
+def _outages(plan) -> None:
+    """Everybody is out nearly always, and what is sent in between is kept out of blocks."""
+    plan.censorship = 0.7
+    for party in plan.parties:
+        party.rogue = False
+        at, out = BEGIN + 200.0, plan.guards.outage
+        starts = [at + number * (out + 150) for number in range(int((plan.last - at) / (out + 150)))]
+        party.windows = tuple(Window(start, start + out, "dark") for start in starts)
+
+
+def test_a_leg_bid_at_once_after_an_outage_is_found() -> None:
+    greedy = world_of(Greedy)
+    found = {
+        world: {
+            failure.invariant
+            for seed in seeds(5, 200)
+            for failure in Stage(world).play(seed, alter=_outages, disk=False).failures
+        }
+        for world in (World, greedy)
+    }
+    assert found == {World: set(), greedy: {"sober"}}
+
+
+class Mute(Executor):
+    """Sends everything once, as if no mempool ever lost a thing."""
+
+    async def _again(self, work, alive):
+        pass
+
+
+def test_a_driver_that_sends_nothing_twice_is_found() -> None:
+    assert broken(Stage(world_of(Mute)), {"live", "no-loss"}, most=100)
+
+
+def test_a_book_that_takes_a_hash_twice_is_found(monkeypatch) -> None:
+    async def anything(self, parties, origin):
+        pass
+
+    monkeypatch.setattr(Book, "check_unused", anything)
+    monkeypatch.setattr(Book, "_take", lambda *_: True)
+    assert [failure.invariant for failure in Stage().play(1_000_000_000).failures] == ["agreed"]
 
 
 class ForgetfulJournal(MortalJournal):
