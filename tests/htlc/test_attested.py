@@ -8,8 +8,10 @@ import pytest
 
 from chains.legs import Quorum
 from htlc.errors import MalformedTerms
+from htlc.protocols import words
 from htlc.protocols.attested import ATTESTED
 from htlc.protocols.base import Attest, Close, Facts, Flight, Fund, Now, SpendLeg, Unfund, Will
+from htlc.protocols.rules import Case
 from htlc.terms import parse_terms
 from tests.htlc.deals import (
     ATTESTED_TERMS,
@@ -273,7 +275,8 @@ def test_the_words_say_whom_the_exercise_waits_for() -> None:
         view = ATTESTED.derive(ATTESTED_TERMS, Facts(legs, {}, fundings))
         now = Now(TE - 100, TE - 100, dict.fromkeys(("bitcoin", "evm"), TE - 100))
         ourselves = stance(ATTESTED_TERMS, B, **({"will": USE} | how))
-        return "\n".join(step.text for step in ATTESTED.explain(ATTESTED_TERMS, view, ourselves, now, GUARDS))
+        case = Case(ATTESTED_TERMS, view, ourselves, now, GUARDS)
+        return "\n".join(step.text for step in words.explain(ATTESTED.name, case))
 
     assert "may exercise" in said(LIVE, PREMIUM_DONE, will=Will())
     assert "into leg strike" in said(LIVE, PREMIUM_DONE)
