@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from chains.errors import StrikelockError
+from chains.testing.processes import free_port
 from relayer.settings import SEED_FILE, Settings, database_url, load
 from relayer.testing.world import OUTAGE_SECONDS, World
 from settlement import seed as seeds
@@ -56,7 +56,7 @@ class Actor:
         (self.folder / "passphrase").write_text(PASSPHRASE)
         document = {
             "party": {"folder": ".", "passphrase_file": "passphrase"},
-            "peer": {"listen": f"127.0.0.1:{_free_port()}", "accept": "all"},
+            "peer": {"listen": f"127.0.0.1:{free_port()}", "accept": "all"},
             "risk": {"outage": OUTAGE_SECONDS},
             "testing": {"clock_offset_file": str(world.offset_file.resolve())},
             "chains": {name: world.settings(name) for name in chains},
@@ -137,9 +137,3 @@ class Actor:
     async def read(self) -> Store:
         """A reader of its database; to be closed by the caller."""
         return await Store.open(database_url(self.settings))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
