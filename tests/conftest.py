@@ -34,11 +34,19 @@ LONGEST = (
 STAGES = ("season", "show")  # fixtures of a module, by parameter
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="play every case of every matrix, which takes hours")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What runs where, when tests run in several processes: a file stays in one, for its nodes and caches.
     Scenarios are long, so each goes where there is room; those that share a stage stay together, and so does what
     compiles contracts."""
+    if not config.getoption("--nightly"):
+        left_out = [item for item in items if item.get_closest_marker("nightly")]
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=left_out)
     items.sort(key=_rank)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))

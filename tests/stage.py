@@ -127,12 +127,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(world: World, name: str, chains: tuple[str, str], rich: bool = True) -> AsyncIterator[Stage]:
-    """Two fresh parties on some chains of a world, with money. name: of the folder their files are in."""
+async def stage(
+    world: World, name: str, chains: tuple[str, str], rich: bool = True, backup: str = "file"
+) -> AsyncIterator[Stage]:
+    """Two fresh parties on some chains of a world, with money. name: of the folder their files are in. backup: how
+    both back up their deals."""
     async with AsyncExitStack() as stack:
         players = []
         for role in ("first", "second"):
-            actor = Actor(f"{name}-{role}", world, chains)
+            actor = Actor(f"{name}-{role}", world, chains, backup=backup)
             party = await stack.enter_async_context(Party.open(actor.settings, drive=True))
             await _open_gate(party, stack)
             driver = party.driver()

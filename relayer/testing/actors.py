@@ -38,26 +38,29 @@ class ActorFailed(StrikelockError):
 class Actor:
     """One party's process. `settings` is its configuration, `store` a reader of its database once it runs."""
 
-    def __init__(self, role: str, world: World, chains: Sequence[str], command: Sequence[str] = ()) -> None:
+    def __init__(
+        self, role: str, world: World, chains: Sequence[str], command: Sequence[str] = (), backup: str = "file"
+    ) -> None:
         self.role = role
         self.folder = world.folder / role
         self.config = self.folder / "strikelock.toml"
         self.log = self.folder / "strikelock.log"
         self.command = tuple(command) or (sys.executable, "-m", "relayer.cli")
         self._process: asyncio.subprocess.Process | None = None
-        self.settings = self._prepare(world, chains)
+        self.settings = self._prepare(world, chains, backup)
 
     @property
     def url(self) -> str:
         return f"http://{self.settings.peer.listen}"
 
-    def _prepare(self, world: World, chains: Sequence[str]) -> Settings:
+    def _prepare(self, world: World, chains: Sequence[str], backup: str) -> Settings:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "passphrase").write_text(PASSPHRASE)
         document = {
             "party": {"folder": ".", "passphrase_file": "passphrase"},
             "peer": {"listen": f"127.0.0.1:{free_port()}", "accept": "all"},
             "risk": {"outage": OUTAGE_SECONDS},
+            "backup": {"mode": backup},
             "testing": {"clock_offset_file": str(world.offset_file.resolve())},
             "chains": {name: world.settings(name) for name in chains},
         }
