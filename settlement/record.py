@@ -35,7 +35,7 @@ def write_record(deal: Deal, seed: Seed) -> bytes:
     terms = deal.terms
     names = list(terms.networks)
     others = {role: _sparse(party) for role, party in terms.parties.items() if role != deal.role}
-    document = [
+    document: list[Any] = [
         terms.protocol,
         deal.role,
         names,
