@@ -63,8 +63,20 @@ async def deploy_token(url: str, secret: bytes, name: str, symbol: str, decimals
     from eth_abi.abi import encode
 
     arguments = encode(["string", "string", "uint8"], [name, symbol, decimals])
+    return await deploy_contract(url, secret, load("TestToken").bytecode + arguments)
+
+
+async def deploy_contract(url: str, secret: bytes, creation: bytes) -> Deployed:
+    """Deploy any contract from its creation code with the constructor's arguments. Raises as `deploy_factory`
+    does."""
     async with _Deployer(url, secret) as deployer:
-        return await deployer.create(load("TestToken").bytecode + arguments)
+        return await deployer.create(creation)
+
+
+async def transact(url: str, secret: bytes, to: str, data: bytes) -> dict[str, Any]:
+    """Call a contract from the account of the private key; the receipt. Raises as `deploy_factory` does."""
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.send(to, data)
 
 
 async def deploy_outbox(url: str, secret: bytes) -> Deployed:
@@ -121,8 +133,7 @@ async def _with_addresses(url: str, secret: bytes, contract: str, *arguments: st
 async def mint(url: str, secret: bytes, token: str, to: str, amount: int) -> str:
     """Mint units of a test token to an account; returns the transaction id."""
     data = keccak256(b"mint(address,uint256)")[:4] + word(address_bytes(to)) + word(amount)
-    async with _Deployer(url, secret) as deployer:
-        return str((await deployer.send(token, data))["transactionHash"])
+    return str((await transact(url, secret, token, data))["transactionHash"])
 
 
 class _Deployer:

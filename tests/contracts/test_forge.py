@@ -26,6 +26,8 @@ LEAST = {
     "MessagesInvariant": 1,
     "Quorum": 14,
     "Herald": 4,
+    "Headers": 29,
+    "Proofs": 20,
 }
 
 
