@@ -1,13 +1,14 @@
 """Writes deals' records into chains, and sees to it that they are final before a deal is driven.
 
 A record is signed, stored and sent like everything else: as intents of its deal, of the step `record`, so that
-what it claims is reserved and a crash between two of its transactions is found by whoever comes next.
+what it claims is reserved, and whoever comes after a crash finds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -16,7 +17,7 @@ from chains.extras import Inscribes
 from chains.legs import NATIVE
 from chains.port import Chain, SignedTx, TxPhase, TxState, Wallet
 from htlc.fees import PERMILLE, FeePolicy
-from htlc.ports import RECORD, Clock, Deal, Intent, Journal
+from htlc.ports import RECORD, Clock, Deal, Intent
 from settlement.record import write_record
 from settlement.seed import Seed
 
@@ -25,6 +26,20 @@ log = structlog.get_logger(__name__)
 IN_FLIGHT = 8  # records on one chain at a time: recovery counts with so many transactions it does not know of
 STEEPER = 1.5  # of the last bid, for the next
 MOST = 30  # times the urgent price, at most
+
+
+class RecordJournal(Protocol):
+    """What of a journal is needed here; see `htlc.ports.Journal`."""
+
+    async def intents(self, deal: str) -> tuple[Intent, ...]: ...
+
+    async def unsettled(self) -> tuple[Intent, ...]: ...
+
+    async def settle(self, number: int, state: TxState) -> None: ...
+
+    async def sign_together(self, deal: str, step: str, txs: Mapping[str, SignedTx], at: int) -> None:
+        """Store signed transactions, by part, before they are broadcast: all of them or none."""
+        ...
 
 
 @dataclass(eq=False)
@@ -42,20 +57,13 @@ class Try:
     states: tuple[TxState, ...]
 
     @property
-    def whole(self) -> bool:
-        """All parts were stored. One that is cut short by a crash was never sent."""
-        return len(self.intents) == int(self.intents[0].leg.rpartition("/")[2])
-
-    @property
     def begun(self) -> bool:
         return any(state.phase is TxPhase.MINED for state in self.states)
 
     def final(self, depth: int) -> bool:
         """The whole record is in the chain for good."""
-        mined = (
-            state.phase is TxPhase.MINED and state.succeeded and state.depth >= depth for state in self.states
-        )
-        return self.whole and all(mined)
+        mined = (state.phase is TxPhase.MINED and state.succeeded for state in self.states)
+        return all(mined) and min(state.depth for state in self.states) >= depth
 
 
 def record_chain(networks: Mapping[str, object], chains: Mapping[str, Chain]) -> str:
@@ -70,7 +78,7 @@ class Recorder:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: RecordJournal,
         chains: Mapping[str, Chain],
         wallets: Mapping[str, Wallet],
         seed: Seed,
@@ -117,7 +125,7 @@ class Recorder:
     async def _bring_on(self, deal: Deal, name: str, tries: Sequence[Try]) -> None:
         """Sign, sign again for more, or send again."""
         standing = next((one for one in tries if one.begun), tries[-1] if tries else None)
-        if standing is None or not standing.whole:
+        if standing is None:
             await self._sign(deal, name, tries)
         elif standing.begun or self._clock.now() - standing.intents[0].signed_at < self._fees[name].patience:
             await self._send(name, standing)
@@ -142,8 +150,8 @@ class Recorder:
         replacing = [one.tx for one in tries[-1].intents] if tries else []
         made = await wallet.inscribe(box, price, self._cap(deal, name), pending, replacing)
         now = int(self._clock.now())
-        for number, tx in enumerate(made, 1):
-            await self._journal.sign(deal.id, f"{number}/{len(made)}", RECORD, tx, now)
+        parts = {f"{number}/{len(made)}": tx for number, tx in enumerate(made, 1)}
+        await self._journal.sign_together(deal.id, RECORD, parts, now)
         log.info("record signed", deal=deal.id, chain=name, parts=len(made), fee=sum(tx.fee for tx in made))
         for tx in made:
             await self._broadcast(tx)

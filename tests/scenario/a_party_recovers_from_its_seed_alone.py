@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from chains.port import TxPhase
 from htlc.ports import RECORD
 from relayer.demo.plot import CHAIN_PAIRS, Outcome, plot
 from tests.matrix import shared
@@ -79,3 +80,33 @@ async def test_no_money_moves_before_the_record_is_final(world, pair, chain):
             fees = await show.fees(player, deal)
             gains = flows(terms, "swapped")[role]
             assert fold(after[player.role], minus=before[player.role]) == fold(gains, minus=fees)
+
+
+@pytest.mark.parametrize(("pair", "chain"), [("bitcoin/evm", "evm"), ("bitcoin/litecoin", "bitcoin")])
+async def test_a_record_that_is_not_taken_bids_more(world, pair, chain):
+    """Miners leave the record lying: it is replaced as a whole, and the deal goes through."""
+    async with stage(world, f"dearer-{pair.replace('/', '-')}", CHAIN_PAIRS[pair], backup="chain") as show:
+        legs = plot("swap", Outcome.EXERCISED, "call", pair, world.tokens).legs
+        small = {key: type(one)(one.chain, one.asset, one.amount // SHRINK) for key, one in legs.items()}
+        deal = await show.agree("swap", "initiator", small)
+
+        async def records(player):
+            return [one for one in await player.party.store.intents(deal) if one.step == RECORD]
+
+        async def stalled():
+            tried = [sum(one.leg.startswith("1/") for one in await records(player)) for player in show.players]
+            return {chain} if min(tried) < 2 else ()
+
+        async def over() -> bool:
+            return await show.closed(deal)
+
+        show.stalled = stalled
+        await show.until(over)
+        for player in show.players:
+            assert await player.outcome(deal) == "swapped"
+            found = await records(player)
+            parts = int(found[0].leg.rpartition("/")[2])
+            mined = [one for one in found if one.final.phase is TxPhase.MINED]
+            assert len(found) >= 2 * parts
+            assert len(mined) == parts
+            assert min(one.tx.price for one in mined) > max(one.tx.price for one in found[:parts])

@@ -44,8 +44,9 @@ class Mortal:
 SHARE = [
     ("option", "bitcoin/evm", "commit", "file"),
     ("option", "bitcoin/litecoin", "broadcast", "file"),
-    ("swap", "litecoin/evm", "broadcast", "chain"),
-    ("swap", "evm/evm", "commit", "file"),
+    ("swap", "litecoin/evm", "commit", "file"),
+    ("swap", "bitcoin/litecoin", "commit", "chain"),
+    ("swap", "evm/evm", "broadcast", "chain"),
 ]
 WHOLE = [
     (protocol, pair, when, backup)
