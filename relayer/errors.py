@@ -108,3 +108,73 @@ class OpsUnreachable(StrikelockError):
     url: str
     reason: str
     template = "no daemon answers at {url} ({reason})"
+
+
+@dataclass(eq=False)
+class LaneError(StrikelockError):
+    """Something is wrong with a lane of messages."""
+
+
+@dataclass(eq=False)
+class BadLane(LaneError):
+    """A lane's section does not fit what stands on its chains."""
+
+    lane: str
+    reason: str
+    template = "lane {lane}: {reason}"
+
+
+@dataclass(eq=False)
+class NoSuchLane(LaneError):
+    """A lane that the configuration does not have."""
+
+    lane: str
+    template = "there is no lane {lane!r} in the configuration"
+
+
+@dataclass(eq=False)
+class NoSuchMessage(LaneError):
+    """A message that is not known (yet)."""
+
+    message: str
+    template = "message {message} is not known; it may not be final yet"
+
+
+@dataclass(eq=False)
+class LogsContradict(LaneError):
+    """The events that a node gave are not those of the tree that its outbox has: it lags, hides some, or lies."""
+
+    lane: str
+    reason: str
+    template = "lane {lane}: {reason}; what was not proved is looked for again"
+
+
+@dataclass(eq=False)
+class NotYet(LaneError):
+    """A validator does not see that many messages in final blocks."""
+
+    lane: str
+    count: int
+    seen: int
+    template = "lane {lane} has {seen} messages in final blocks, not {count}"
+
+
+@dataclass(eq=False)
+class NoAgreement(LaneError):
+    """Too few endpoints of a chain say the same."""
+
+    chain: str
+    needed: int
+    answers: tuple[str, ...]
+    template = "{chain}: no {needed} endpoints agree: {answers}"
+
+
+@dataclass(eq=False)
+class Undeliverable(LaneError):
+    """A delivery that its inbox would not take as things stand. error: the name of the contract's error, if it is
+    one."""
+
+    lane: str
+    error: str
+    reason: str
+    template = "lane {lane}: the inbox would refuse it ({reason})"

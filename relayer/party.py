@@ -86,7 +86,7 @@ class Party:
     async def open(cls, settings: Settings, drive: bool, late: bool = False) -> AsyncIterator[Party]:
         """Open everything and close it in the end. late: a chain that is down may be opened later, by
         `open_chain`. Raises what a missing seed, a database in use or a node of the wrong network raise."""
-        seed = seeds.load(settings.party.folder / SEED_FILE, passphrase(settings))
+        seed = load_seed(settings)
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(await Store.open(database_url(settings), drive=drive))
@@ -224,6 +224,11 @@ class Party:
     async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
         """Open deals, or all of them, newest first."""
         return await self.store.history() if everything else await self.store.deals()
+
+
+def load_seed(settings: Settings) -> Seed:
+    """The party's seed. Raises a SeedError."""
+    return seeds.load(settings.party.folder / SEED_FILE, passphrase(settings))
 
 
 async def _open(chain: Chain, late: bool, unopened: dict[str, str]) -> None:

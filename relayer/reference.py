@@ -31,8 +31,8 @@ def reference() -> str:
             for family in sorted(families()):
                 parts += _table(f"chains.{family}", load_family(family).settings, {"family": family})
         elif model := _model(field):
-            for example in field.examples or [None]:  # a table of tables, whose names the user chooses
-                parts += _table(f"{name}.{example}" if example else name, model, {})
+            for place in _places(name, field):
+                parts += _table(place, model, {})
     return "\n".join(parts)
 
 
@@ -44,12 +44,18 @@ def _table(path: str, model: type[BaseModel], given: dict[str, Any]) -> Iterator
     inner: list[str] = []
     for name, field in model.model_fields.items():
         if inside := _model(field):
-            inner += _table(f"{path}.{name}", inside, {})
+            for place in _places(f"{path}.{name}", field):
+                inner += _table(place, inside, {})
         elif get_origin(field.annotation) is dict:
             inner += ["", *_comment(field.description or ""), f"[{path}.{name}]"]
         else:
             text += _key(name, field, given)
     yield from (*text, *inner)
+
+
+def _places(path: str, field: FieldInfo) -> list[str]:
+    """Where a table stands, or examples of a table of tables, whose names the user chooses."""
+    return [f"{path}.{example}" for example in field.examples or ()] or [path]
 
 
 def _key(name: str, field: FieldInfo, given: dict[str, Any]) -> Iterator[str]:

@@ -123,6 +123,55 @@ class BackupSettings(Section):
     )
 
 
+class LaneSettings(Section):
+    """Messages from an outbox on one EVM chain to an inbox on another."""
+
+    source: str = Field(description="the chain of the outbox", examples=["evm"])
+    outbox: str = Field(description="address", examples=["0x0000000000000000000000000000000000000000"])
+    destination: str = Field(description="the chain of the inbox", examples=["evm"])
+    inbox: str = Field(description="address", examples=["0x0000000000000000000000000000000000000000"])
+    since: int = Field(default=0, ge=0, description="height of the outbox: no message before it")
+    herald: str = Field(default="", description="address of the herald whose messages say what a leg paid")
+    validators: tuple[str, ...] = Field(default=(), description="URLs that give signatures")
+    signatures: Path | None = Field(default=None, description="folder in which validators leave signatures")
+    regtest: bool = Field(default=False, description="take a quorum of one signer; no security")
+
+
+class LimitSettings(Section):
+    """What the governor lets out of one asset, in its smallest unit; the asset is named as messages name it."""
+
+    message: int = Field(gt=0, description="a message with more is held back", examples=[10**18])
+    day: int = Field(gt=0, description="so is one that makes more in 24 hours", examples=[10**19])
+    delay: int = Field(default=86_400, ge=0, description="for so many seconds")
+
+
+class RelaySettings(Section):
+    """A relayer: carries messages, pushes spends, holds nothing but gas."""
+
+    gas: int = Field(default=12_000_000, ge=200_000, le=16_000_000, description="of one delivery at the most")
+    bytes: int = Field(default=96_000, ge=10_000, le=120_000, description="call data of one delivery at the most")
+    flights: int = Field(default=4, ge=1, le=16, description="deliveries under way at once on one chain")
+    cap: int = Field(default=10**17, gt=0, description="most that one delivery may cost, native units")
+    packages: Path | None = Field(
+        default=None, description="folder of watchtower packages whose spends are pushed; relative to this file"
+    )
+    limits: dict[str, LimitSettings] = Field(
+        default_factory=dict, description="one table for each asset", examples=["native"]
+    )
+
+
+class ValidatorSettings(Section):
+    """A validator: signs roots of outboxes that it sees in final blocks."""
+
+    listen: str = Field(default="127.0.0.1:9970", description="address and port where signatures are served")
+    folder: Path = Field(default=Path("signatures"), description="where they are left as files as well")
+    set: int = Field(default=1, ge=1, description="number of the set of signers that we are in")
+    agree: int = Field(default=2, ge=1, description="so many endpoints of a chain must say the same")
+    endpoints: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="URLs of three nodes or more, by chain"
+    )
+
+
 class LogSettings(Section):
     """What is written to stderr: one JSON document a line."""
 
@@ -184,6 +233,11 @@ class Settings(BaseSettings):
     fees: dict[str, FeeSettings] = Field(
         default_factory=dict, description="one table for each chain, if any", examples=["evm"]
     )
+    lanes: dict[str, LaneSettings] = Field(
+        default_factory=dict, description="one table for each lane", examples=["there"]
+    )
+    relay: RelaySettings = RelaySettings()
+    validator: ValidatorSettings = ValidatorSettings()
     log: LogSettings = LogSettings()
     ops: OpsSettings = OpsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -225,6 +279,9 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         problems += _chain_problems({name: part for name, part in sections.items() if isinstance(part, dict)})
     if settings is not None:
         problems += _strange_names("fees", settings.fees, settings.chains)
+        problems += _strange_names("validator.endpoints", settings.validator.endpoints, settings.chains)
+        for name, lane in settings.lanes.items():
+            problems += _strange_names(f"lanes.{name}", (lane.source, lane.destination), settings.chains)
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)
@@ -292,7 +349,15 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         update={"clock_offset_file": testing.clock_offset_file and base / testing.clock_offset_file}
     )
     backup = settings.backup.model_copy(update={"folder": base / settings.backup.folder})
-    return settings.model_copy(update={"party": party, "testing": testing, "backup": backup})
+    relay, validator = settings.relay, settings.validator
+    relay = relay.model_copy(update={"packages": relay.packages and base / relay.packages})
+    validator = validator.model_copy(update={"folder": base / validator.folder})
+    lanes = {
+        name: lane.model_copy(update={"signatures": lane.signatures and base / lane.signatures})
+        for name, lane in settings.lanes.items()
+    }
+    anchored = {"party": party, "testing": testing, "backup": backup}
+    return settings.model_copy(update={**anchored, "relay": relay, "validator": validator, "lanes": lanes})
 
 
 def _chain_problems(chains: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The account of a seed: BIP44 path m/44'/60'/0'/0/0, as every Ethereum wallet derives its first."""
+"""The accounts of a seed: BIP44 paths m/44'/60'/0'/0/i, as every Ethereum wallet derives them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import coincurve
 from chains.evm.vaults import CURVE_ORDER, public_address
 
 HARDENED = 2**31
-PATH = (44 + HARDENED, 60 + HARDENED, 0 + HARDENED, 0, 0)
+PATH = (44 + HARDENED, 60 + HARDENED, 0 + HARDENED, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Account:
         return f"Account(address={self.address!r})"  # a secret is never in a log
 
 
-def derive_account(seed: bytes) -> Account:
-    """The account of a BIP39 seed (64 bytes)."""
+def derive_account(seed: bytes, number: int = 0) -> Account:
+    """An account of a BIP39 seed (64 bytes). A party's is the first; see `relayer` for others."""
     secret, chain_code = _split(hmac.digest(b"Bitcoin seed", seed, hashlib.sha512))
-    for index in PATH:
+    for index in (*PATH, number):
         secret, chain_code = _child(secret, chain_code, index)
     return Account(public_address(coincurve.PrivateKey(secret).public_key), secret)
 

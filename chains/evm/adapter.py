@@ -144,6 +144,11 @@ class EvmChain:
 
     # --- looking
 
+    @property
+    def tip(self) -> Header | None:
+        """The best block of the last look."""
+        return self._follower.tip
+
     async def watch(self, leg: Leg, since: int) -> None:
         self._follower.watch(leg, self.address(leg).address, since)
 

@@ -10,7 +10,10 @@ from typing import Any
 
 from chains.evm.codec import keccak256, raw_bytes, selector, word, words
 
-SPEAKING = ("Vaults", "BitcoinLightClient", "CollateralRegistry")  # contracts whose errors are put into words
+SPEAKING = (  # contracts whose errors are put into words
+    *("Vaults", "Outbox", "Inbox", "Quorum", "Herald", "Bulletin"),
+    *("BitcoinLightClient", "CollateralRegistry"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ def _errors() -> dict[bytes, tuple[str, tuple[tuple[str, str], ...]]]:
         kinds = ",".join(kind for _, kind in inputs)
         found[selector(f"{entry['name']}({kinds})")] = (entry["name"], inputs)
     return found
+
+
+def error_name(data: bytes) -> str:
+    """The name of one of our contracts' errors, or nothing."""
+    return _errors().get(data[:4], ("", ()))[0]
 
 
 def _shown(kind: str, value: bytes) -> str:

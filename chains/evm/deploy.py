@@ -125,6 +125,11 @@ async def deploy_test_recipient(url: str, secret: bytes, inbox: str) -> Deployed
     return await _with_addresses(url, secret, "TestRecipient", inbox)
 
 
+async def deploy_test_sender(url: str, secret: bytes) -> Deployed:
+    """Deploy a sender of many messages at once; for local nodes. Raises as `deploy_factory` does."""
+    return await _with_addresses(url, secret, "TestSender")
+
+
 async def _with_addresses(url: str, secret: bytes, contract: str, *arguments: str) -> Deployed:
     async with _Deployer(url, secret) as deployer:
         return await deployer.create(load(contract).bytecode + b"".join(word(address_bytes(a)) for a in arguments))

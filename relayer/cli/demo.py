@@ -70,21 +70,54 @@ def swap(
     _demo("swap", outcome, KindName.CALL, chains, folder, json)
 
 
+@app.command()
+def relay(folder: FolderOption = None, json: Json = False) -> None:
+    """Messages: a premium taken on one EVM chain, and a collateral on Bitcoin, become known on another."""
+
+    async def work() -> dict[str, Any]:
+        import tempfile
+
+        from relayer.demo.messages import play
+
+        place = folder or Path(tempfile.mkdtemp(prefix="strikelock-demo-"))
+        return await play(place, _sayer())
+
+    document = run(work(), json)
+    emit(document, json, lambda: _facts(document))
+
+
+def _facts(document: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table("", "", "", title="What the second chain knows")
+    for name, facts in document.items():
+        for fact, value in facts.items():
+            table.add_row(name, fact, f"{value:,}" if isinstance(value, int) else value)
+    return table
+
+
+def _sayer() -> Callable[[str], None]:
+    """Lines on stderr with the seconds since now."""
+    import time
+
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        typer.echo(f"{time.monotonic() - began:7.1f} s  {line}", err=True)
+
+    return say
+
+
 def _demo(
     protocol: str, outcome: OutcomeName, kind: KindName, chains: Pair | None, folder: Path | None, json: bool
 ) -> None:
     async def work() -> Played:
         import tempfile
-        import time
 
         from relayer.demo.play import play
         from relayer.demo.plot import Outcome
 
-        began = time.monotonic()
-
-        def say(line: str) -> None:
-            typer.echo(f"{time.monotonic() - began:7.1f} s  {line}", err=True)
-
+        say = _sayer()
         pair = chains or _usual_pair(say)
         place = folder or Path(tempfile.mkdtemp(prefix="strikelock-demo-"))
         return await play(protocol, Outcome(outcome.value), kind.value, pair.value, place, say)

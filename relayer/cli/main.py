@@ -8,6 +8,7 @@ import typer
 from relayer.cli import (
     bench,
     bench_pricing,
+    bench_relay,
     config,
     db,
     deal,
@@ -17,9 +18,11 @@ from relayer.cli import (
     nodes,
     option,
     recover,
+    relay,
     run,
     sim,
     tower,
+    validator,
 )
 
 app = typer.Typer(
@@ -34,6 +37,9 @@ app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deal
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
 app.add_typer(tower.app, name="tower", help=tower.HELP)
+app.add_typer(relay.app, name="relayer", help=relay.HELP)
+app.add_typer(relay.query, name="query", help=relay.QUERY_HELP)
+app.add_typer(validator.app, name="validator", help=validator.HELP)
 app.add_typer(leg.app, name="leg", help="Look at the address, script and vault of a leg.")
 app.add_typer(keys.app, name="keys", help="Make and show the seed of a party.")
 app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of your own.")
@@ -41,6 +47,7 @@ app.add_typer(option.app, name="option", help="Price options.")
 app.add_typer(sim.app, name="sim", help="Play deals on simulated chains, against adversaries, faults and crashes.")
 app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
 bench.app.command("pricing", help=bench_pricing.HELP)(bench_pricing.pricing)
+bench.app.command("relay", help=bench_relay.HELP)(bench_relay.relay)
 app.add_typer(config.app, name="config", help="Show and check the configuration.")
 app.add_typer(db.app, name="db", help="Look after the database.")
 

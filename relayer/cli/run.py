@@ -27,14 +27,14 @@ ASK_SECONDS = 10
 def run(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) -> None:
     """See HELP. Says that it is ready on stdout, and logs to stderr. The first SIGTERM or SIGINT finishes what is
     being done; a second one stops at once, which costs nothing but time at the next start."""
-    settings = _load(config, set_ or (), json)
+    settings = load_settings(config, set_ or (), json)
 
     async def work() -> None:
         from relayer.daemon import Daemon
 
         stop, ready = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, _stop, stop)
+            asyncio.get_running_loop().add_signal_handler(number, stop_on_signal, stop)
         async with Daemon.open(settings) as daemon:
             running = asyncio.create_task(daemon.run(stop, ready))
             await asyncio.wait({running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -49,7 +49,8 @@ def run(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) -
     typer.secho("stopped", err=True)
 
 
-def _stop(stop: asyncio.Event) -> None:
+def stop_on_signal(stop: asyncio.Event) -> None:
+    """The first signal asks to stop, the second one stops at once."""
     if stop.is_set():
         typer.secho("stopped hard", err=True)
         sys.stderr.flush()
@@ -58,7 +59,8 @@ def _stop(stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _load(config: Path, overrides: Iterable[str], json: bool) -> Settings:
+def load_settings(config: Path, overrides: Iterable[str], json: bool) -> Settings:
+    """The configuration, or a message and an exit code."""
     from chains.errors import StrikelockError
     from relayer.settings import load
 
@@ -72,9 +74,9 @@ def _load(config: Path, overrides: Iterable[str], json: bool) -> Settings:
 def health_check(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) -> None:
     """See HEALTH_HELP. Asks the running party at `ops.listen`; without that, looks at the chains itself. Exit
     code 3 where anything is not well."""
-    settings = _load(config, set_ or (), json)
+    settings = load_settings(config, set_ or (), json)
     document = run_work(_ask(settings) if settings.ops.listen else _look(settings), json)
-    emit(document, json, lambda: _table(document))
+    emit(document, json, lambda: health_table(document))
     if not document["ready"]:
         raise typer.Exit(Exit.UNHEALTHY)
 
@@ -114,7 +116,8 @@ async def _look(settings: Settings) -> dict[str, Any]:
         return judge(Vitals(found)).document()
 
 
-def _table(document: dict[str, Any]) -> object:
+def health_table(document: dict[str, Any]) -> object:
+    """Checks for people."""
     from rich.table import Table
 
     table = Table("", "", "")

@@ -119,3 +119,14 @@ class NoSuchProposal(StoreError):
 
     proposal: str
     template = "there is no proposal {proposal} here"
+
+
+@dataclass(eq=False)
+class AlreadyVoted(StoreError):
+    """A validator was about to sign a second root for one count of a lane."""
+
+    lane: str
+    count: int
+    signed: str
+    refused: str
+    template = "for {count} messages of lane {lane} root {signed} was signed; {refused} will not be"

@@ -116,6 +116,14 @@ def _tx_state_1(body: Mapping[str, Any]) -> TxState:
     )
 
 
+def dump_spans(spans: tuple[tuple[int, int], ...]) -> str:
+    return _dump("spans/1", {"spans": [list(span) for span in spans]})
+
+
+def load_spans(stored: str) -> tuple[tuple[int, int], ...]:
+    return _load(stored, {"spans/1": lambda body: tuple((int(low), int(high)) for low, high in body["spans"])})
+
+
 def dump_stage(stage: Stage) -> str:
     match stage:
         case Offered(guards, since):

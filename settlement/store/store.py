@@ -20,6 +20,7 @@ from settlement.store.database import Database
 from settlement.store.epoch import Epoch
 from settlement.store.errors import NotDriving
 from settlement.store.lock import DriverLock
+from settlement.store.messages import MessageBook
 from settlement.store.tables import changes, meta
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Store:
 
     driving: whether this process holds the database's lock, and so may sign.
     restored: whether this opening found that the database is an older copy; open deals are limited then.
-    book: proposals, hashes ever used, peers.
+    book: proposals, hashes ever used, peers. messages: what a relayer and a validator keep.
     """
 
     def __init__(self, database: Database, lock: DriverLock, epoch: Epoch) -> None:
@@ -46,6 +47,7 @@ class Store:
         self._writes = 0
         self.restored = False
         self.book = Book(self._read, self._write, database)
+        self.messages = MessageBook(self._read, self._write, database, self._must_drive)
 
     # life
 

@@ -162,3 +162,124 @@ peers = Table(
     Column("first_seen", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
 )
+
+# --- messages between chains: what a relayer and a validator keep ------------------------------------------
+
+LANE = 32  # bytes of a lane's id, of a message's id, of a root
+
+# `paused` is the operator's wish. `halted` says why nothing goes on there until an operator has looked.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", LargeBinary(LANE), primary_key=True),
+    Column("name", String(WORD), nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("halted", Text),
+)
+
+# Messages in final blocks of their source; `height` is the block's.
+messages = Table(
+    "messages",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("id", LargeBinary(LANE), nullable=False, index=True),
+    Column("height", BigInteger, nullable=False),
+    Column("sender", String(42), nullable=False),
+    Column("recipient", String(42), nullable=False),
+    Column("gas", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+# Nodes above whole chunks of a lane's messages: from them its tree is built again.
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("root", LargeBinary(LANE), nullable=False),
+)
+
+# Sets of numbers, each as spans: blocks that were searched, messages that were delivered for good.
+progress = Table(
+    "progress",
+    metadata,
+    Column("name", String(2 * WORD + 16), primary_key=True),
+    Column("spans", Text, nullable=False),
+)
+
+# Checkpoints that a quorum signed, as call data takes them.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("count", BigInteger, primary_key=True),
+    Column("set", BigInteger, nullable=False),
+    Column("root", LargeBinary(LANE), nullable=False),
+    Column("signatures", LargeBinary, nullable=False),
+)
+
+# Transactions that deliver messages: `first` to `end` of a lane. `since` is a height before it was signed.
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("lane", LargeBinary(LANE), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("chain", String(WORD), nullable=False),
+    Column("txid", String(80), nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("claims", Text, nullable=False),
+    Column("price", Uint256, nullable=False),
+    Column("fee", Uint256, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("signed_at", BigInteger, nullable=False),
+    Column("final", Text),
+)
+_FLYING = text("final IS NULL")
+Index("ix_pushes_flying", pushes.c.number, sqlite_where=_FLYING, postgresql_where=_FLYING)
+
+# What the governor let out, and what it holds back until a time.
+outflows = Table(
+    "outflows",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("asset", String(WORD), nullable=False),
+    Column("amount", Uint256, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
+)
+delays = Table(
+    "delays",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# What a validator signed. One root for each count of a lane, for ever; each set of signers signs it anew.
+votes = Table(
+    "votes",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("count", BigInteger, primary_key=True),
+    Column("set", BigInteger, primary_key=True),
+    Column("root", LargeBinary(LANE), nullable=False),
+    Column("height", BigInteger, nullable=False),
+    Column("block", String(66), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+# Signatures of a signer that contradict each other, or the chain.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("lane", LargeBinary(LANE), primary_key=True),
+    Column("signer", String(42), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)

@@ -160,8 +160,10 @@ async def test_an_older_schema_is_upgraded_only_when_asked(database, monkeypatch
 def later_version(folder: Path, body: str) -> Path:
     """Our migrations and one more, as the next version will have them."""
     shutil.copytree(schema.MIGRATIONS, folder)
-    step = f"revision = '0002'\ndown_revision = '0001'\nfrom alembic import op\ndef upgrade():\n    {body}\n"
-    (folder / "versions" / "0002_next.py").write_text(step)
+    step = (
+        f"revision = '9999'\ndown_revision = '{schema.HEAD}'\nfrom alembic import op\ndef upgrade():\n    {body}\n"
+    )
+    (folder / "versions" / "9999_next.py").write_text(step)
     return folder
 
 
@@ -173,8 +175,8 @@ async def test_an_upgrade_is_whole_or_nothing(database, tmp_path, monkeypatch, f
     before = shape(database)
     body = "op.execute('CREATE TABLE extra (x)')" + ("; op.execute('nonsense')" if fails else "")
     monkeypatch.setattr(schema, "MIGRATIONS", later_version(tmp_path / "migrations", body))
-    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
+    monkeypatch.setattr(schema, "HEAD", "9999")
     with pytest.raises(SchemaTooOld):
         await Store.open(str(database), drive=True)
     if fails:

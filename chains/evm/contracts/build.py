@@ -27,6 +27,7 @@ CONTRACTS = (
     "Herald",
     "Bulletin",
     "TestRecipient",
+    "TestSender",
     "BitcoinLightClient",
     "CollateralRegistry",
 )

@@ -6,10 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chains.evm.codec import address_bytes, array, checksum_address, keccak256, raw_bytes, selector, word, words
+from chains.errors import StrikelockError
+from chains.evm.codec import (
+    address_bytes,
+    array,
+    asset_bytes,
+    checksum_address,
+    keccak256,
+    raw_bytes,
+    selector,
+    word,
+    words,
+)
 from chains.evm.messaging.errors import BadEvent
 from chains.evm.messaging.message import Lane, Message, pack
 from chains.evm.messaging.quorum import Checkpoint, SignerSet
+from chains.evm.vaults import VaultSpend, path_word, witness
 
 SENT: Final = "0x" + keccak256(b"Sent(bytes32,bytes32,uint32,uint64,address,address,address,uint32,bytes)").hex()
 DELIVERED: Final = "0x" + keccak256(b"Delivered(bytes32,bytes32,uint32,bool)").hex()
@@ -19,6 +31,7 @@ ROTATED: Final = "0x" + keccak256(b"Rotated(uint32,bytes,uint64)").hex()
 _CHECKPOINT: Final = "(uint32,bytes32,uint32,bytes32)"
 _DELIVER: Final = selector(f"deliver({_CHECKPOINT},(bytes,bytes),uint32,bytes,bytes32[])")
 _SEND: Final = selector("send(uint64,address,address,uint32,bytes)")
+_HERALD: Final = selector("spend(address,uint256,bytes32[],uint64,address,address,uint32)")
 _RETRY: Final = selector("retry((uint64,address,uint32,uint64,address,address,address,uint32,bytes))")
 _ROTATE: Final = selector("rotate(bytes,bytes,bytes)")
 
@@ -29,6 +42,20 @@ def send(destination: int, inbox: str, recipient: str, gas: int, payload: bytes)
     """`Outbox.send`."""
     fixed = (word(destination), word(address_bytes(inbox)), word(address_bytes(recipient)), word(gas))
     return _SEND + _encode([*fixed], [_bytes(payload)])
+
+
+def herald(spend: VaultSpend, asset: str, lane: Lane, recipient: str, gas: int) -> bytes:
+    """`Herald.spend`: spend a vault and tell `recipient` at the end of a lane. Raises BadWitness."""
+    fixed = [word(asset_bytes(asset)), path_word(spend.leg, spend.path_index)]
+    end = [word(lane.destination), word(address_bytes(lane.inbox)), word(address_bytes(recipient)), word(gas)]
+    return _HERALD + _mixed([*fixed, None, *end], [array(witness(spend))])
+
+
+def burst(lane: Lane, recipient: str, gas: int, count: int) -> bytes:
+    """`TestSender.burst`: many messages on a lane."""
+    words_ = (address_bytes(lane.outbox), lane.destination, address_bytes(lane.inbox), address_bytes(recipient))
+    signature = "burst(address,uint64,address,address,uint32,uint256)"
+    return selector(signature) + b"".join(word(one) for one in (*words_, gas, count))
 
 
 def deliver(
@@ -183,6 +210,19 @@ def read_delivered(log: Mapping[str, Any]) -> Delivery:
             raise BadEvent(f"its topic is 0x{topics[0].hex()}")
         return Delivery(topics[1], topics[2], int.from_bytes(index, "big"), any(success))
     except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise BadEvent(repr(error)) from error
+
+
+def read_rotated(log: Mapping[str, Any]) -> SignerSet:
+    """The set that a `Rotated` log installed. Raises BadEvent."""
+    try:
+        topics, data = log["topics"], raw_bytes(log["data"])
+        start = int.from_bytes(data[:32], "big")
+        length = int.from_bytes(data[start : start + 32], "big")
+        packed = data[start + 32 : start + 32 + length]
+        members = tuple(checksum_address(packed[i : i + 20]) for i in range(0, length, 20))
+        return SignerSet(int(str(topics[1]), 16), members)
+    except (KeyError, IndexError, TypeError, ValueError, StrikelockError) as error:
         raise BadEvent(repr(error)) from error
 
 

@@ -53,6 +53,11 @@ class SignerSet:
     def threshold(self) -> int:
         return threshold(len(self.members))
 
+    @property
+    def hash(self) -> bytes:
+        """As the contract stores it."""
+        return keccak256(self.packed())
+
     def packed(self) -> bytes:
         """The members as the contract takes them."""
         return b"".join(map(address_bytes, self.members))

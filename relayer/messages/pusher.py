@@ -1,0 +1,148 @@
+"""The relayer's account on one chain, and the only writer of its nonces.
+
+What it signs is stored before it is sent; what is stuck is replaced with a higher fee, at the same nonce; what was
+displaced by somebody else with the key is settled, and its messages are looked at anew. The account is the seed's
+second: a party's or a tower's spends, which have deadlines, never wait behind deliveries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from chains.errors import FeeAboveCap, Rejected
+from chains.evm.account import derive_account
+from chains.evm.adapter import EvmChain
+from chains.evm.artifact import error_name
+from chains.evm.errors import Reverted
+from chains.evm.purse import Call, Purse
+from chains.evm.reverts import words_of
+from chains.evm.transaction import claimed, read_transaction
+from chains.legs import NATIVE
+from chains.port import SignedTx, TxPhase, TxState
+from htlc.ports import Clock
+from relayer.errors import Undeliverable
+from settlement.store.messages import MessageBook, Push
+
+log = structlog.get_logger(__name__)
+
+ACCOUNT: Final = 1  # of the seed
+PAYMENT_GAS: Final = 50_000  # of a payment of nothing to ourselves, whatever a fork makes of it
+ENDED: Final = (TxPhase.MINED, TxPhase.DISPLACED)
+PATIENCE: Final = 3  # times the chain's inclusion until a delivery counts as stuck
+
+
+class Pusher:
+    """Signs, stores, sends and follows deliveries on one chain."""
+
+    def __init__(self, chain: EvmChain, seed: bytes, book: MessageBook, clock: Clock, cap: int) -> None:
+        self.chain = chain
+        self.name = chain.name
+        self._purse = Purse(chain.client, chain.settings, derive_account(seed, ACCOUNT))
+        self.address = self._purse.address
+        self._book = book
+        self._clock = clock
+        self._cap = cap
+        self._turn = asyncio.Lock()  # one nonce at a time
+        self._following = asyncio.Lock()
+        self.flying: tuple[Push, ...] = ()  # not final
+        self.waiting: tuple[Push, ...] = ()  # not in a block
+
+    async def balance(self) -> int:
+        """Native units of the account."""
+        return await self._purse.balance(NATIVE, self.address)
+
+    async def simulate(self, lane: str, to: str, data: bytes, gas: int) -> None:
+        """Raise Undeliverable if a call would fail at the best block."""
+        request = {"from": self.address, "to": to, "data": "0x" + data.hex(), "gas": hex(gas)}
+        try:
+            await self.chain.client.call("eth_call", request, "latest")
+        except Reverted as error:
+            raise Undeliverable(lane, error_name(error.data), words_of(error)) from error
+
+    async def push(self, lane: bytes, first: int, end: int, to: str, data: bytes, gas: int) -> Push:
+        """Sign, store and send a delivery. Raises FeeAboveCap, InsufficientFunds, ChainUnavailable."""
+        async with self._turn:
+            slot = await self._purse.slot([one.tx for one in self.flying], None)
+            price = (await self.chain.fees()).economical
+            tx = await self._purse.sign(Call(to, 0, data), gas, slot, price, self._cap, [])
+            return await self._send(lane, first, end, tx)
+
+    async def _send(self, lane: bytes, first: int, end: int, tx: SignedTx) -> Push:
+        since = self._height()
+        pushed = await self._book.push(lane, first, end, tx, since, int(self._clock.now()))
+        self.flying = (*self.flying, pushed)
+        self.waiting = (*self.waiting, pushed)
+        await self._broadcast(pushed)
+        return pushed
+
+    async def _broadcast(self, pushed: Push) -> None:
+        try:
+            await self.chain.broadcast(pushed.tx)
+        except Rejected as error:
+            log.warning("delivery rejected", chain=self.name, txid=pushed.tx.txid, reason=error.reason)
+
+    def _height(self) -> int:
+        tip = self.chain.tip
+        return 0 if tip is None else tip.height
+
+    # --- what became of them
+
+    async def follow(self) -> list[tuple[Push, TxState]]:
+        """Look at everything that flies, replace what is stuck; those that are in a block, each with its state.
+        Raises ChainUnavailable."""
+        async with self._following:
+            await self.chain.look()
+            flying = [push for push in await self._book.flying() if push.tx.chain == self.name]
+            states = [(push, await self.chain.trace(push.tx, push.since)) for push in flying]
+            final = set()
+            for push, state in states:
+                if state.phase in ENDED and state.depth >= self.chain.timing.depth:
+                    await self._book.settle(push.number, state)
+                    final.add(push.number)
+            self.flying = tuple(push for push in flying if push.number not in final)
+            self.waiting = tuple(push for push, state in states if not state.depth)
+            await self._hurry(self.waiting)
+            await self._heal()
+            return [(push, state) for push, state in states if state.phase is TxPhase.MINED]
+
+    async def _hurry(self, waiting: Sequence[Push]) -> None:
+        """Send again what waits; the newest of each nonce is replaced once it has waited too long."""
+        newest = {push.tx.claims: push for push in waiting}
+        limit = PATIENCE * self.chain.timing.inclusion * self.chain.timing.interval
+        for push in newest.values():
+            if self._clock.now() - push.signed_at < limit:
+                await self._broadcast(push)
+                continue
+            try:
+                await self._replace(push)
+            except FeeAboveCap as error:
+                log.warning("delivery is stuck at its cap", chain=self.name, reason=str(error))
+                await self._broadcast(push)
+
+    async def _replace(self, push: Push) -> None:
+        async with self._turn:
+            old = read_transaction(push.tx)
+            slot = await self._purse.slot([one.tx for one in self.flying], push.tx)
+            price = (await self.chain.fees()).urgent
+            call = Call(str(old.to), old.value, old.data)
+            tx = await self._purse.sign(call, old.gas, slot, price, self._cap, [push.tx])
+            log.info("delivery replaced", chain=self.name, was=push.tx.txid, txid=tx.txid)
+            await self._send(push.lane, push.first, push.end, tx)
+
+    async def _heal(self) -> None:
+        """Close gaps below the nonces of what flies: until they are used, nothing above them is mined."""
+        nonces = {claimed(push.tx)[1] for push in self.waiting}
+        if not nonces:
+            return
+        async with self._turn:
+            slot = await self._purse.slot([one.tx for one in self.flying], None)
+            if slot.nonce > max(nonces):
+                return  # the next free one is above them all
+            price = (await self.chain.fees()).urgent
+            tx = await self._purse.sign(Call(self.address), PAYMENT_GAS, slot, price, self._cap, [])
+            log.warning("a gap in the nonces is closed", chain=self.name, nonce=slot.nonce)
+            await self._send(b"", 0, 0, tx)

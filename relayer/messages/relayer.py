@@ -1,0 +1,273 @@
+"""strikelock relayer start: every lane of the configuration, and the spends of watched deals, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from chains.errors import ChainError, StrikelockError
+from chains.evm import vaults
+from chains.evm.adapter import EvmChain
+from chains.evm.client import Client
+from chains.evm.messaging.message import Lane
+from chains.registry import make_chain
+from htlc.protocols import protocol
+from relayer.errors import BadLane, LaneError, LogsContradict, NoSuchLane, NoSuchMessage
+from relayer.health import ChainVitals, Check, Health, Vitals, judge
+from relayer.messages.ends import Inbox, Outbox
+from relayer.messages.lane import LaneRunner
+from relayer.messages.pusher import Pusher
+from relayer.party import LocalClock
+from relayer.settings import FeeSettings, LaneSettings, Settings
+from relayer.tower import Tower
+from settlement.seed import Seed
+from settlement.store import Store
+
+log = structlog.get_logger(__name__)
+
+DATABASE_FILE: Final = "relay.db"
+IDLE_SECONDS: Final = 1.0  # between two looks at a quiet lane; an announced block wakes it earlier
+FIRST_PAUSE: Final = 0.5  # seconds after a failure; doubled each time, with jitter
+LONGEST_PAUSE: Final = 60.0
+CONTRADICTIONS: Final = 10  # in a row, until a lane is halted
+WATCH_SECONDS: Final = 10.0  # between two looks at which deals are watched
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a relayer is made of."""
+
+    settings: Settings
+    store: Store
+    chains: Mapping[str, EvmChain]
+    pushers: Mapping[str, Pusher]
+    tower: Tower | None
+    clock: LocalClock
+
+
+class Relayer:
+    """Carries messages. Which of them matter to whom it knows only where packages of deals say so."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._deadlines: dict[bytes, int] = {}  # by terms of a leg of a watched deal
+        self.store = parts.store
+        self.pushers = parts.pushers
+        self.runners = {name: self._runner(name, lane) for name, lane in parts.settings.lanes.items()}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, seed: Seed, drive: bool = True) -> AsyncIterator[Relayer]:
+        """Open chains and database; `seed` is the relayer's own, for gas. Raises BadLane, DatabaseInUse, and
+        what a node of the wrong network raises."""
+        if not settings.lanes and settings.relay.packages is None:
+            raise BadLane("(none)", "the configuration has neither lanes nor packages of deals")
+        clock = LocalClock(settings.testing.clock_offset_file)
+        async with AsyncExitStack() as stack:
+            settings.party.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = str(settings.party.folder / DATABASE_FILE)
+            store = await stack.enter_async_context(await Store.open(path, drive=drive))
+            chains = await open_chains(stack, settings, clock)
+            destinations = {lane.destination for lane in settings.lanes.values()}
+            cap = settings.relay.cap
+            pushers = {n: Pusher(chains[n], seed.raw, store.messages, clock, cap) for n in sorted(destinations)}
+            tower = None
+            if settings.relay.packages is not None and drive:
+                tower = await stack.enter_async_context(Tower.open(settings, seed, settings.relay.packages))
+            relayer = cls(Parts(settings, store, chains, pushers, tower, clock))
+            for runner in relayer.runners.values():
+                stack.push_async_callback(runner.close)
+                await runner.open()
+            yield relayer
+
+    def _runner(self, name: str, lane: LaneSettings) -> LaneRunner:
+        parts = self._parts
+        here, there = parts.chains[lane.source], parts.chains[lane.destination]
+        ends = lane_of(lane, here, there)
+        outbox = Outbox(here.client, ends, here.timing.depth, here.settings.log_range)
+        inbox = Inbox(there.client, ends)
+        pusher = parts.pushers[lane.destination]
+        relay, book = parts.settings.relay, parts.store.messages
+        watch = self._deadlines.get
+        return LaneRunner(name, ends, lane, relay, book, outbox, inbox, pusher, parts.clock, watch)
+
+    def runner(self, name: str) -> LaneRunner:
+        """A lane by its name. Raises NoSuchLane."""
+        if name not in self.runners:
+            raise NoSuchLane(name)
+        return self.runners[name]
+
+    def clients(self) -> tuple[Client, ...]:
+        """The connections to nodes."""
+        return tuple(chain.client for chain in self._parts.chains.values())
+
+    # --- running
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Carry until `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(self._watch())]
+            carrying = [group.create_task(self._carry(runner, stop)) for runner in self.runners.values()]
+            if self._parts.tower is not None:
+                carrying.append(group.create_task(self._parts.tower.run(stop)))
+            await stop.wait()
+            await asyncio.gather(*carrying)
+            for task in beside:
+                task.cancel()
+
+    async def clear(self) -> None:
+        """Deliver all that can be delivered now, and wait until it is in blocks."""
+        for runner in self.runners.values():
+            pusher = self.pushers[runner.destination]
+            while True:
+                more = await self._once(runner)
+                if not more and not pusher.waiting:
+                    break
+                if not more:
+                    await pusher.chain.wait(pusher.chain.tip.hash if pusher.chain.tip else "", IDLE_SECONDS)
+
+    async def _carry(self, runner: LaneRunner, stop: asyncio.Event) -> None:
+        """One lane, again and again. What passes is waited out; too many contradictions in a row halt the lane."""
+        pause, contradictions = FIRST_PAUSE, 0
+        while not stop.is_set():
+            try:
+                if not await self._once(runner):
+                    await self._idle(runner, stop)
+                pause, contradictions = FIRST_PAUSE, 0
+                continue
+            except LogsContradict as error:
+                contradictions += 1
+                runner.state.trouble = str(error)
+                log.warning("lane contradicts itself", lane=runner.name, reason=error.reason, times=contradictions)
+                if contradictions >= CONTRADICTIONS:
+                    await self.store.messages.halt(runner.lane.id, error.reason)
+            except (ChainError, LaneError) as error:
+                runner.state.trouble = str(error)
+                log.warning("lane waits", lane=runner.name, reason=str(error))
+            await _sleep(stop, pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _once(self, runner: LaneRunner) -> bool:
+        """Follow what was sent, then one step of a lane; whether there is more to do."""
+        for push, state in await self.pushers[runner.destination].follow():
+            runner.learned(push, state)
+        return await runner.step()
+
+    async def _idle(self, runner: LaneRunner, stop: asyncio.Event) -> None:
+        source = self._parts.chains[runner.source]
+        waiting = asyncio.ensure_future(source.wait(runner.head, IDLE_SECONDS))
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((waiting, stopped), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            stopped.cancel()
+
+    async def _watch(self) -> None:
+        """Keep up with the legs of watched deals."""
+        while True:
+            if self._parts.tower is not None:
+                await self._read_deadlines(self._parts.tower)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _read_deadlines(self, tower: Tower) -> None:
+        now = self._parts.clock.now()
+        for deal in await tower.deals():
+            coming = [time for time in deal.terms.times.values() if time > now]
+            for leg in protocol(deal.terms.protocol).legs(deal.terms).values():
+                chain = self._parts.chains.get(leg.chain)
+                if chain is not None and coming:
+                    self._deadlines[vaults.terms_hash(leg, chain.settings.chain_id)] = min(coming)
+
+    # --- what operators ask for
+
+    async def pause(self, name: str, paused: bool) -> None:
+        """Pause a lane, or let it go on, also one that was halted. Raises NoSuchLane."""
+        lane = self.runner(name).lane.id
+        await self.store.messages.pause(lane, paused)
+        if not paused:
+            await self.store.messages.halt(lane, None)
+
+    async def message(self, id_: bytes) -> dict[str, Any]:
+        """Where a message is. Raises NoSuchMessage."""
+        for runner in self.runners.values():
+            await runner.learn()
+            if (found := await runner.where(id_)) is not None:
+                return found
+        raise NoSuchMessage("0x" + id_.hex())
+
+    async def retry(self, id_: bytes) -> str:
+        """Try a message again that its recipient did not take; the transaction. Raises NoSuchMessage,
+        Undeliverable."""
+        for runner in self.runners.values():
+            await runner.learn()
+            if (txid := await runner.retry(id_)) is not None:
+                return txid
+        raise NoSuchMessage("0x" + id_.hex())
+
+    async def lanes(self) -> dict[str, Any]:
+        """Every lane as a document."""
+        notes = await self.store.messages.notes()
+        return {name: runner.document(notes[runner.lane.id]) for name, runner in self.runners.items()}
+
+    # --- health
+
+    async def health(self) -> Health:
+        """Whether chains, accounts and lanes are well, by a look of our own; a node can't make it fail."""
+        chains = {name: await self._vitals(name) for name in self._parts.chains}
+        notes = await self.store.messages.notes()
+        checks = list(judge(Vitals(chains)).checks)
+        for name, runner in self.runners.items():
+            note = notes.get(runner.lane.id)
+            state = runner.state
+            trouble = (note and (note.halted or ("paused" if note.paused else None))) or state.trouble
+            backlog = max(0, state.final - state.settled.size)
+            checks.append(Check(f"lane {name}", trouble is None, trouble or f"{backlog} messages on their way"))
+        return Health(tuple(checks))
+
+    async def _vitals(self, name: str) -> ChainVitals:
+        chain = self._parts.chains[name]
+        low = self._parts.settings.fees.get(name, FeeSettings()).low
+        try:
+            tip = (await chain.look()).tip
+            coin = await self.pushers[name].balance() if name in self.pushers else None
+        except ChainError as error:
+            return ChainVitals(None, None, chain.timing.stale_after, str(error))
+        age = max(0, int(self._parts.clock.now()) - tip.stamp)
+        return ChainVitals(tip.height, age, chain.timing.stale_after, None, coin, low if coin is not None else 0)
+
+
+async def open_chains(stack: AsyncExitStack, settings: Settings, clock: LocalClock) -> dict[str, EvmChain]:
+    """The chains that lanes begin and end on. Raises BadLane for one of another family."""
+    names = sorted({name for lane in settings.lanes.values() for name in (lane.source, lane.destination)})
+    found = {}
+    for name in names:
+        chain = make_chain(name, settings.chains[name], clock.now)
+        if not isinstance(chain, EvmChain):
+            raise BadLane(name, "messages go between EVM chains only")
+        found[name] = chain
+        stack.push_async_callback(chain.close)
+    await asyncio.gather(*(chain.open() for chain in found.values()))
+    return found
+
+
+def lane_of(lane: LaneSettings, here: EvmChain, there: EvmChain) -> Lane:
+    """The lane that a section describes. Raises BadLane for a bad address."""
+    try:
+        outbox, inbox = here.asset(lane.outbox), there.asset(lane.inbox)
+    except StrikelockError as error:
+        raise BadLane(f"{lane.source} to {lane.destination}", str(error)) from error
+    return Lane(here.settings.chain_id, outbox, there.settings.chain_id, inbox)
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
