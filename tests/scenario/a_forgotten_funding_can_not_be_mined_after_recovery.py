@@ -27,8 +27,8 @@ WHOLE = [
     for pair in CHAIN_PAIRS
     for who, leg in (("first", "x"), ("second", "y"))
     for sent in (True, False)
-    # Litecoin's node can't say what its mempool spends, so one that was sent may be mined before it is outbid. Then
-    # it stands before the recovery's eyes, and is refunded like any other.
+    # Litecoin's node can't say what its mempool spends, so one that was sent may be mined before it is outbid.
+    # Then it stands before the recovery's eyes, and is refunded like any other.
     if not (sent and CHAIN_PAIRS[pair][who == "second"] == "litecoin")
 ]
 STEPS = 400
