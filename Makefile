@@ -3,6 +3,8 @@
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11) python3)
 VENV := .venv/bin
 PYTEST_ARGS ?=
+# Processes that tests run in, one for each core of a small machine; 0 runs them in this one, for a debugger.
+TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint format lock demo contracts clean distclean
@@ -15,7 +17,7 @@ setup:  ## Environment, npm tools and test nodes; quick when nothing has changed
 	@$(PYTHON) -B scripts/set_up.py
 
 test: setup  ## All tests, on real nodes too; PYTEST_ARGS="-k swap" picks some
-	@$(VENV)/python -m pytest $(PYTEST_ARGS)
+	@$(VENV)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup  ## Linter, format, types and import directions
 	@$(VENV)/ruff check .

@@ -48,6 +48,24 @@ class Sweeps(Protocol):
 
 
 @runtime_checkable
+class Inscribes(Protocol):
+    """A wallet that can write bytes into its chain, and find them again with nothing but its keys."""
+
+    async def inscribe(
+        self, data: bytes, price: int, cap: int, pending: Sequence[SignedTx], replacing: Sequence[SignedTx] = ()
+    ) -> tuple[SignedTx, ...]:
+        """Sign what carries `data`, in the order in which it is to be sent; it must begin with what looks random.
+        cap: native units for all of it. `replacing` is what was signed for it before, none of it mined; either it
+        or the new one can be. Raises InsufficientFunds, FeeAboveCap, WouldFail where it is too late to replace."""
+        ...
+
+    async def inscriptions(self, since: int) -> tuple[bytes, ...]:
+        """All that this wallet inscribed in blocks from UNIX time `since` on, oldest first. Raises
+        UnsupportedChain where the node does not have them any more."""
+        ...
+
+
+@runtime_checkable
 class Presigns(Protocol):
     """A wallet whose spends the recipient must sign, and can sign ahead for somebody else to send."""
 

@@ -19,7 +19,7 @@ from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
-from htlc.ports import CANCEL, FUND, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
+from htlc.ports import CANCEL, FUND, RECORD, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
 from htlc.protocols.base import Action, Attest, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
 
 log = structlog.get_logger(__name__)
@@ -230,7 +230,11 @@ class Driver:
         wanted = _wanted(actions)
         for attempt in work.attempts.all:
             step = (attempt.intent.leg, attempt.intent.step)
-            if attempt.state.phase is not TxPhase.UNSEEN or step in wanted or attempt.intent.step == CANCEL:
+            if (
+                attempt.state.phase is not TxPhase.UNSEEN
+                or step in wanted
+                or attempt.intent.step in (CANCEL, RECORD)
+            ):
                 continue
             chain = attempt.tx.chain
             if chain not in self._observer.live or not self._chains[chain].ordered:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from chains.port import SignedTx, TxPhase, TxState
-from htlc.ports import CANCEL, FUND, Intent
+from htlc.ports import CANCEL, FUND, PLAIN, Intent
 from htlc.protocols.base import Flight
 
 
@@ -64,7 +64,7 @@ class Attempts:
         return all(self.final(one) or (self._lost(one) and one.tx.chain not in ordered) for one in self.all)
 
     def _lost(self, attempt: Attempt) -> bool:
-        spend = attempt.intent.step not in (FUND, CANCEL)
+        spend = attempt.intent.step not in PLAIN
         return spend and attempt.state.phase is TxPhase.UNSEEN
 
     def flight(self, leg: str) -> Flight:

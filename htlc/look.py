@@ -10,7 +10,7 @@ from typing import TypeAlias
 from chains.legs import Leg
 from chains.port import LegFacts, Snapshot, TxPhase
 from htlc.lineage import Attempt, Attempts
-from htlc.ports import CANCEL, FUND, Deal
+from htlc.ports import PLAIN, Deal
 from htlc.protocols.base import Facts, Flight, Now, Stance
 
 SecretOf: TypeAlias = Callable[[bytes, str], bytes]  # (nonce, label) -> the 32-byte preimage, from the seed
@@ -80,7 +80,7 @@ def stance(deal: Deal, legs: Mapping[str, Leg], ours: Attempts, secrets: Mapping
 
 def _hashes(legs: Mapping[str, Leg], attempt: Attempt) -> tuple[bytes, ...]:
     """The hashes whose preimages a transaction of ours shows."""
-    if attempt.intent.step in (FUND, CANCEL):
+    if attempt.intent.step in PLAIN:
         return ()
     return legs[attempt.intent.leg].path(attempt.intent.step).hashes
 

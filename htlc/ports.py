@@ -43,7 +43,9 @@ class Deal:
 
 
 FUND = "fund"
-CANCEL = "cancel"  # every other step is the name of the path that is spent
+CANCEL = "cancel"
+RECORD = "record"  # of no leg: carries the deal's terms, encrypted to us; its leg is the part, such as "2/4"
+PLAIN = (FUND, CANCEL, RECORD)  # steps that spend no leg; every other one is the name of the path that is spent
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,14 @@ class LiveDatabase(StrikelockError):
 
 
 @dataclass(eq=False)
+class NothingFound(StrikelockError):
+    """There is no deal to recover. days: how far back the chains were read, None where they were not."""
+
+    days: int | None
+    template = "no deal was found: there is no descriptor, and no record in the last {days} days of the chains"
+
+
+@dataclass(eq=False)
 class BadPackage(StrikelockError):
     """A watchtower's package that can't be what it says."""
 

@@ -20,7 +20,7 @@ from chains.registry import make_chain
 from htlc.driver import Driver
 from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.observer import Observation, Observer
-from htlc.ports import Attesters, Deal, Journal, Spans, no_spans
+from htlc.ports import Attesters, Deal, Spans, no_spans
 from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
@@ -32,12 +32,13 @@ from relayer.settings import SEED_FILE, FeeSettings, Settings, database_url
 from settlement import seed as seeds
 from settlement.agreement import Agreement, Offer
 from settlement.gate import Gate
-from settlement.kept import KeptJournal
+from settlement.kept import FileKeeper, Keeper, KeptJournal, NoKeeper
 from settlement.mailer import Mailer
 from settlement.policy import AcceptPolicy, Policies, Risk
 from settlement.post import Post
 from settlement.premium import option_quote
 from settlement.proposal import Agreed, Proposal
+from settlement.recorder import Recorder, record_chain
 from settlement.releases import Releases
 from settlement.seed import Seed
 from settlement.store import Store
@@ -96,7 +97,7 @@ class Party:
             wallets = {name: chain.wallet(seed.raw) for name, chain in chains.items()}
             identity = seed.identity()
             post = await stack.enter_async_context(Post(identity.public))
-            agreement = Agreement(store, chains, wallets, seed, _policies(settings), clock, _url(settings))
+            agreement = Agreement(store, chains, wallets, seed, policies(settings), clock, _url(settings))
             releases = Releases(store, wallets, identity, clock)
             mailer = Mailer(store, agreement, releases, post)
             observer = Observer(chains, seed.secret, clock)
@@ -126,11 +127,13 @@ class Party:
     def driver(self, spans: Spans = no_spans) -> Driver:
         """The driver of this party's deals."""
         fees = fee_policies(self.settings, self.chains)
-        journal: Journal = self.store
-        if self.settings.backup.mode == "file":
-            journal = KeptJournal(self.store, self.settings.backup.folder, self.seed.identity())
+        keepers: dict[str, Keeper] = {
+            "file": FileKeeper(self.settings.backup.folder, self.seed.identity()),
+            "chain": Recorder(self.store, self.chains, self.wallets, self.seed, fees, self.clock),
+            "none": NoKeeper(),
+        }
         return Driver(
-            journal,
+            KeptJournal(self.store, keepers, self._backup_of),
             self.chains,
             self.wallets,
             self.seed.secret,
@@ -140,6 +143,9 @@ class Party:
             spans,
             attesters_of(self.settings, self.seed, self.wallets),
         )
+
+    async def _backup_of(self, deal: str) -> str:
+        return await self.store.book.backup(deal) or self.settings.backup.mode
 
     # --- looking -------------------------------------------------------------------------------------------
 
@@ -167,15 +173,21 @@ class Party:
 
     # --- agreeing ------------------------------------------------------------------------------------------
 
-    def ladder(self, name: str, legs: Mapping[str, str], life: int = 0) -> dict[str, int]:
+    def ladder(
+        self, name: str, legs: Mapping[str, str], life: int = 0, backup: str | None = None
+    ) -> dict[str, int]:
         """The shortest deadlines that are safe for both roles of a protocol by our own parameters, starting now.
-        legs: chain by leg name. Raises BadRequest."""
+        legs: chain by leg name. backup: of the deal, where it is not the configuration's; a record on a chain
+        takes its time before any funding. Raises BadRequest."""
         for leg, chain in legs.items():
             if chain not in self.chains:
                 raise BadRequest(f"leg {leg} is on {chain!r}, which the configuration does not have")
         timings = {chain: self.chains[chain].timing for chain in legs.values()}
         guards = guards_of(timings, self.settings.risk.outage, self.settings.risk.miss)
-        return ladder(protocol(name), legs, guards, int(self.clock.now()), life)
+        slack = 2 * self.settings.risk.outage
+        if (backup or self.settings.backup.mode) == "chain":
+            slack += guards.chains[record_chain(timings, self.chains)].final
+        return ladder(protocol(name), legs, guards, int(self.clock.now()), life, slack)
 
     async def quote(
         self,
@@ -201,14 +213,18 @@ class Party:
         times: Mapping[str, int],
         peer: str,
         quorum: Quorum | None = None,
+        backup: str | None = None,
     ) -> Proposal:
-        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. Raises a TermsError if we
-        would not enter it ourselves, PeerUnavailable."""
+        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. backup: how we back it up,
+        where it is not the configuration's way. Raises a TermsError if we would not enter it ourselves,
+        PeerUnavailable."""
         identity, _, url = peer.rpartition("@")
         identity = identity or await self.post.identity(url)
         proposal = await self.agreement.propose(
             Offer(name, role, legs, times, options, quorum=quorum), identity, url
         )
+        if backup is not None:
+            await self.store.book.back_up(proposal.id, backup)
         return await self.mailer.send(proposal)
 
     def quorum(self, members: Sequence[str] = ()) -> Quorum:
@@ -268,7 +284,8 @@ def _fee_policy(settings: Settings, chain: Chain) -> FeePolicy:
     )
 
 
-def _policies(settings: Settings) -> Policies:
+def policies(settings: Settings) -> Policies:
+    """What a party agrees to."""
     risk = settings.risk
     return Policies(
         Risk(risk.outage, risk.miss, risk.longest_lock, attesters=frozenset(settings.attesters)),

@@ -23,19 +23,22 @@ from htlc.errors import PeerUnavailable
 from htlc.observer import Observer
 from htlc.ports import Deal, Journal
 from htlc.protocols import protocol
-from relayer.errors import LiveDatabase
-from relayer.party import LocalClock, attesters_of, fee_policies
+from relayer.errors import LiveDatabase, NothingFound
+from relayer.party import LocalClock, attesters_of, fee_policies, policies
+from relayer.records import recorded
 from relayer.report import full
 from relayer.settings import Settings, database_url
 from relayer.sweep import Sweeper
 from settlement.backup import Descriptor, check_ours, limited
 from settlement.kept import JournalHandle
+from settlement.recorder import IN_FLIGHT
 from settlement.seed import Seed
 from settlement.store import Store
 from settlement.store.errors import DealExists
 
 log = structlog.get_logger(__name__)
 
+DAY = 86_400  # seconds
 SPENDS = 2  # that we may have signed and forgotten for a leg: a claim, or a refund and a release
 
 Progress = Callable[[str], None]
@@ -99,15 +102,21 @@ class Recovery:
             attesters=attesters_of(settings, seed, wallets),
         )
         self._deals: tuple[Deal, ...] = ()
+        self._unknown = 0  # transactions of deals that we may not know of: records that were not mined
         self.sweepers: dict[str, Sweeper] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, seed: Seed, descriptors: Iterable[Descriptor]
+        cls,
+        settings: Settings,
+        seed: Seed,
+        descriptors: Iterable[Descriptor],
+        days: int | None = None,
     ) -> AsyncIterator[Recovery]:
-        """Open chains and database, and take the deals into it. Raises NotOurDeal, WrongChain, LiveDatabase,
-        DatabaseInUse, and what a node of the wrong network raises."""
+        """Open chains and database, and take the deals into it: those of descriptors, and where `days` says how
+        far back to read, those that are recorded on the chains. Raises NotOurDeal, WrongChain, NothingFound,
+        LiveDatabase, DatabaseInUse, and what a node of the wrong network raises."""
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
             settings.party.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -123,6 +132,12 @@ class Recovery:
             for deal in found:
                 check_ours(deal, seed, chains, wallets)
             recovery = cls(store, chains, wallets, seed, clock, settings)
+            if days is not None:
+                since = int(clock.now()) - days * DAY
+                found += await recorded(chains, wallets, seed, policies(settings).risk, since)
+                recovery._unknown = IN_FLIGHT
+            if not found:
+                raise NothingFound(days)
             await recovery._adopt(found)
             stack.push_async_callback(recovery._driver.close)
             yield recovery
@@ -137,6 +152,11 @@ class Recovery:
                 log.info("in the database already", deal=deal.id)
         self._deals = await self._store.deals()
         self._journal.waiting = frozenset(name for deal in self._deals for name in deal.terms.networks)
+
+    @property
+    def deals(self) -> tuple[Deal, ...]:
+        """What is recovered, as it was when that began."""
+        return self._deals
 
     # --- the loop ----------------------------------------------------------------------------------------
 
@@ -232,4 +252,4 @@ class Recovery:
                     facts = snapshot.legs.get(self._chains[chain].address(leg).address, LegFacts())
                     fundings += spoken.funder(name) == deal.role and facts.full is None
                     spends += SPENDS * (facts.held > 0)
-        return fundings + spends if fundings else 0
+        return fundings + spends + self._unknown if fundings else 0

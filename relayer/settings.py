@@ -111,15 +111,16 @@ class FeeSettings(Section):
 
 
 class BackupSettings(Section):
-    """Descriptors of our deals, from which `strikelock recover` works."""
+    """What `strikelock recover` works from when database and machine are gone."""
 
     folder: Path = Field(
         default=Path("backup"), description="folder for descriptors; relative to this file; best on another disk"
     )
     mode: str = Field(
         default="file",
-        pattern="^(file|none)$",
-        description="file: no deal is funded before its descriptor is in the folder; none: only `deal export`",
+        pattern="^(file|chain|none)$",
+        description="file: no deal is funded before its descriptor is in the folder; chain: before its record is"
+        " final on a chain, and then the seed alone suffices; none: only `deal export`",
     )
 
 

@@ -288,3 +288,12 @@ class NotOurDeal(StrikelockError):
     deal: str
     reason: str
     template = "deal {deal} is not one of this seed: {reason}"
+
+
+@dataclass(eq=False)
+class BadRecord(StrikelockError):
+    """A record that we wrote and that can't be used here."""
+
+    where: str
+    reason: str
+    template = "a record of ours on {where} is not used: {reason}"

@@ -1,20 +1,23 @@
 """A journal whose deals are backed up before they are driven.
 
-The driver learns of deals from `deals` alone. A new deal is shown to it only when its descriptor is in the backup
-folder, so no money ever goes into a deal that could not be recovered. A deal for which something was signed
-already is shown in any case: its deadlines count more than a full disk.
+The driver learns of deals from `deals` alone. A new deal is shown to it only when it is backed up, by a descriptor
+in the backup folder or by a record that is final on a chain, so no money ever goes into a deal that could not be
+recovered. A deal for which something was signed already is shown in any case: its deadlines count more than a full
+disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
+from chains.errors import ChainError
 from chains.port import SignedTx, TxState
-from htlc.ports import Deal, Intent, Journal
+from htlc.ports import RECORD, Deal, Intent, Journal
 from htlc.protocols.base import Vow, Will
 from settlement.backup import describe, file_name, write_file
 from settlement.errors import DescriptorUnavailable
@@ -66,13 +69,46 @@ class JournalHandle:
         await self._journal.close(deal, outcome, at)
 
 
-class KeptJournal(JournalHandle):
-    """Shows the deals that are backed up."""
+class Keeper(Protocol):
+    """One way to back up deals."""
 
-    def __init__(self, journal: Journal, folder: Path, identity: Identity) -> None:
-        super().__init__(journal)
+    async def keep(self, deal: Deal) -> bool:
+        """Whether the deal is backed up; if not, what can be done for it now is done. Raises StrikelockError."""
+        ...
+
+
+class FileKeeper:
+    """Descriptors in a folder."""
+
+    def __init__(self, folder: Path, identity: Identity) -> None:
         self._folder = folder
         self._identity = identity
+
+    async def keep(self, deal: Deal) -> bool:
+        """Write the descriptor, flushed, unless it is there. Raises DescriptorUnavailable."""
+        path = self._folder / file_name(deal)
+        if not path.exists():
+            await asyncio.to_thread(write_file, path, describe(deal, self._identity).text)
+            log.info("descriptor written", deal=deal.id, file=str(path))
+        return True
+
+
+class NoKeeper:
+    """For deals whose user wants no backup of ours."""
+
+    async def keep(self, deal: Deal) -> bool:
+        return True
+
+
+class KeptJournal(JournalHandle):
+    """Shows the deals that are backed up. keepers: by mode. mode_of: how a deal is to be backed up."""
+
+    def __init__(
+        self, journal: Journal, keepers: Mapping[str, Keeper], mode_of: Callable[[str], Awaitable[str]]
+    ) -> None:
+        super().__init__(journal)
+        self._keepers = keepers
+        self._mode_of = mode_of
         self._kept: set[str] = set()
 
     async def deals(self) -> tuple[Deal, ...]:
@@ -81,18 +117,17 @@ class KeptJournal(JournalHandle):
         return tuple([deal for deal in found if await self._keep(deal)])
 
     async def _keep(self, deal: Deal) -> bool:
-        """Whether a deal may be driven: write its descriptor if that was not done."""
+        """Whether a deal may be driven: back it up if that was not done. The deadlines of one that something was
+        signed for count more."""
         if deal.id in self._kept:
             return True
-        path = self._folder / file_name(deal)
+        mode = await self._mode_of(deal.id)
+        begun = any(intent.step != RECORD for intent in await self._journal.intents(deal.id))
         try:
-            if not path.exists():
-                text = describe(deal, self._identity).text
-                await asyncio.to_thread(write_file, path, text)
-                log.info("descriptor written", deal=deal.id, file=str(path))
-        except DescriptorUnavailable as error:
-            begun = bool(await self._journal.intents(deal.id))
-            log.warning("no descriptor yet", deal=deal.id, reason=str(error), waits=not begun)
+            kept = await self._keepers[mode].keep(deal)
+        except (DescriptorUnavailable, ChainError) as error:
+            log.warning("not backed up yet", deal=deal.id, mode=mode, reason=str(error), waits=not begun)
             return begun
-        self._kept.add(deal.id)
-        return True
+        if kept:
+            self._kept.add(deal.id)
+        return kept or begun

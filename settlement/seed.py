@@ -4,6 +4,7 @@
     secret    HKDF-SHA256 (RFC 5869) of the seed, salt = our nonce of the deal, info = label
     identity  BIP340 key from HKDF of the seed, the same in every deal
     attester  ECDSA key from HKDF of the seed, of a member of quorums; `chains.quorum` makes each deal's from it
+    record    key from HKDF of the seed that encrypts what we keep on chains (`settlement.record`)
 
 The words are shown once, when the seed is made. On disk there is only the entropy, under a passphrase
 (scrypt, RFC 7914) and ChaCha20-Poly1305 (RFC 8439).
@@ -53,6 +54,8 @@ MAX_FILE = 4096
 SECRET_INFO = b"strikelock/secret/1/"
 IDENTITY_INFO = b"strikelock/identity/1"
 ATTESTER_INFO = b"strikelock/attester/1"
+RECORD_INFO = b"strikelock/record/1"
+RECORD_BYTES = 64  # two keys of AES-256 (RFC 5297)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,10 @@ class Seed:
         """The secret key of the attester that this seed is."""
         return _hkdf(self.raw, b"", ATTESTER_INFO)
 
+    def record_key(self) -> bytes:
+        """The key that encrypts our records, 64 bytes; nobody else has a use for it."""
+        return _hkdf(self.raw, b"", RECORD_INFO, RECORD_BYTES)
+
 
 def public_member(secret: bytes) -> str:
     """How an attester stands in terms: its compressed public key, hex."""
@@ -91,8 +98,8 @@ def secret(seed: bytes, nonce: bytes, label: str) -> bytes:
     return _hkdf(seed, nonce, SECRET_INFO + label.encode())
 
 
-def _hkdf(seed: bytes, salt: bytes, info: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=salt or None, info=info).derive(seed)
+def _hkdf(seed: bytes, salt: bytes, info: bytes, length: int = SECRET_BYTES) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=salt or None, info=info).derive(seed)
 
 
 class Identity:

@@ -24,6 +24,51 @@ def pytest_collection_finish() -> None:
     sys.setrecursionlimit(RECURSION_LIMIT)
 
 
+# What takes longest, in this order: it begins first, so that no process is left with it in the end.
+LONGEST = (
+    "test_forge",
+    "parties_die_at_every_step",
+    "deals_end_as_their_parties_will",
+    "the_world_moves_under_a_deal",
+)
+STAGES = ("season", "show")  # fixtures of a module, by parameter
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="play every case of every matrix, which takes hours")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What runs where, when tests run in several processes: a file stays in one, for its nodes and caches.
+    Scenarios are long, so each goes where there is room; those that share a stage stay together, and so does what
+    compiles contracts."""
+    if not config.getoption("--nightly"):
+        left_out = [item for item in items if item.get_closest_marker("nightly")]
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=left_out)
+    items.sort(key=_rank)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _rank(item: pytest.Item) -> int:
+    """Its place among all tests; those of one rank stay as they were collected."""
+    if item.path.stem in LONGEST:
+        return LONGEST.index(item.path.stem)
+    return len(LONGEST) + (item.path.parent.name != "scenario")
+
+
+def _group(item: pytest.Item) -> str:
+    if item.path.parent.name == "contracts":
+        return "contracts"
+    if item.path.parent.name != "scenario":
+        return str(item.path)
+    parameters = getattr(item, "callspec", None)
+    shared = [str(parameters.params[name]) for name in STAGES if parameters and name in parameters.params]
+    return f"{item.path.stem} {shared[0]}" if shared else item.nodeid
+
+
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 

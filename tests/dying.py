@@ -17,8 +17,9 @@ from relayer.cli.main import app
 from settlement.store import Store
 from settlement.store.book import Book
 
+WRITES = ("sign", "sign_together", "learn", "swear", "give_consent", "settle", "close")
 STEPS = {
-    "commit": [(Store, ("sign", "learn", "swear", "give_consent", "settle", "close")), (Book, ("add", "move"))],
+    "commit": [(Store, WRITES), (Book, ("add", "move"))],
     "broadcast": [(UtxoChain, ("broadcast",)), (EvmChain, ("broadcast",))],
 }
 

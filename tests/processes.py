@@ -13,7 +13,6 @@ from relayer.testing.actors import Actor
 from relayer.testing.world import BLOCK_SECONDS, World
 from tests.stage import LIFE, fees_of, flows, fold
 
-PAIR = "bitcoin/evm"
 PACE = 0.4  # real seconds that processes get for a step
 STEPS = 500
 SHRINK = 20
@@ -28,12 +27,13 @@ class Duel:
     parties: tuple[Party, Party]
     before: dict[str, dict[str, int]]
     protocol: str
+    pair: str
     deal: str = ""
 
     async def agree(self) -> None:
         """Both start, and enter the deal."""
         await asyncio.gather(*(actor.start() for actor in self.actors))
-        legs = plot(self.protocol, Outcome.EXERCISED, "call", PAIR, self.world.tokens).legs
+        legs = plot(self.protocol, Outcome.EXERCISED, "call", self.pair, self.world.tokens).legs
         small = {name: type(leg)(leg.chain, leg.asset, leg.amount // SHRINK) for name, leg in legs.items()}
         options = {"kind": "call", "releases": "no"} if self.protocol == "option" else {}
         first = self.parties[0]
@@ -76,10 +76,14 @@ class Duel:
 
 
 @asynccontextmanager
-async def duel(world: World, name: str, protocol: str) -> AsyncIterator[Duel]:
+async def duel(
+    world: World, name: str, protocol: str, pair: str = "bitcoin/evm", backup: str = "file"
+) -> AsyncIterator[Duel]:
     """Two processes with money, not started yet; ended however the test ends."""
     async with AsyncExitStack() as stack:
-        actors = tuple(Actor(f"{name}-{who}", world, CHAIN_PAIRS[PAIR]) for who in ("first", "second"))
+        name = f"{name}-{pair.replace('/', '-')}"
+        chains = CHAIN_PAIRS[pair]
+        actors = tuple(Actor(f"{name}-{who}", world, chains, backup=backup) for who in ("first", "second"))
         parties = []
         for actor in actors:
             party = await stack.enter_async_context(Party.open(actor.settings, drive=False))
@@ -89,7 +93,7 @@ async def duel(world: World, name: str, protocol: str) -> AsyncIterator[Duel]:
             stack.push_async_callback(actor.kill)
         await world.step()
         both = (parties[0], parties[1])
-        yield Duel(world, (actors[0], actors[1]), both, await balances(both), protocol)
+        yield Duel(world, (actors[0], actors[1]), both, await balances(both), protocol, pair)
 
 
 async def balances(parties: tuple[Party, Party]) -> dict[str, dict[str, int]]:

@@ -136,13 +136,14 @@ async def stage(
     chains: tuple[str, str],
     rich: bool = True,
     attesters: Mapping[str, str] | None = None,
+    backup: str = "file",
 ) -> AsyncIterator[Stage]:
     """Two fresh parties on some chains of a world, with money. name: of the folder their files are in. attesters:
-    that both rely on, by key."""
+    that both rely on, by key. backup: how both back up their deals."""
     async with AsyncExitStack() as stack:
         players = []
         for role in ("first", "second"):
-            actor = Actor(f"{name}-{role}", world, chains, attesters=attesters)
+            actor = Actor(f"{name}-{role}", world, chains, attesters=attesters, backup=backup)
             party = await stack.enter_async_context(Party.open(actor.settings, drive=True))
             await _open_gate(party, stack)
             driver = party.driver()

@@ -91,6 +91,10 @@ class Node:
             ) from error
         return [bytes.fromhex(text) for text in found]
 
+    async def mined(self, txid: str, block: str) -> bytes:
+        """A transaction in a block, whether or not the node has an index of transactions."""
+        return bytes.fromhex(await self.rpc.call("getrawtransaction", txid, False, block))
+
     # --- coins
 
     async def scan(self, scripts: Iterable[bytes], timeout: float) -> ScannedCoins:

@@ -69,7 +69,7 @@ def pay(
         available = sum(coin.amount for coin in everything)
         needed = purchase.cost(max(len(everything), 1), change=False)
         raise InsufficientFunds(purse.chain, NATIVE, needed, available)
-    tx = _sign_all(purse, chosen, (output,))
+    tx = sign_all(purse, chosen, (output,))
     if tx.fee > cap:
         raise FeeAboveCap(purse.chain, tx.fee, cap)
     return signed(purse.chain, tx)
@@ -82,10 +82,11 @@ def take_back(purse: Purse, coins: Sequence[Receipt], bid: Bid) -> SignedTx:
     total = sum(coin.amount for coin in coins)
     if total - fee < purse.dust:
         raise InsufficientFunds(purse.chain, NATIVE, fee + purse.dust, total)
-    return signed(purse.chain, _sign_all(purse, Selection(tuple(coins), total - fee), ()))
+    return signed(purse.chain, sign_all(purse, Selection(tuple(coins), total - fee), ()))
 
 
-def _sign_all(purse: Purse, chosen: Selection, outputs: tuple[TxOut, ...]) -> Tx:
+def sign_all(purse: Purse, chosen: Selection, outputs: tuple[TxOut, ...]) -> Tx:
+    """Pay the outputs, and the change after them, with the coins of a selection."""
     if chosen.change:
         outputs = (*outputs, TxOut(chosen.change, purse.change))
     keys = [purse.keys[coin.script] for coin in chosen.coins]

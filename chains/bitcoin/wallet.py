@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain as joined
 
 from chains.bitcoin import consents as consenting
+from chains.bitcoin import inscriptions
 from chains.bitcoin.blocks import Receipt
 from chains.bitcoin.coins import Bid
 from chains.bitcoin.compiler import Contract, compile_policy
@@ -20,7 +21,7 @@ from chains.bitcoin.params import Network
 from chains.bitcoin.payments import Purse, Sweep, pay, take_back
 from chains.bitcoin.presigned import presign
 from chains.bitcoin.transaction import TxOut, parse
-from chains.errors import BadAsset, BadKey, NothingToSpend, WouldFail
+from chains.errors import BadAsset, BadKey, FeeAboveCap, NothingToSpend, WouldFail
 from chains.extras import Presigned
 from chains.legs import NATIVE, Leg, Path
 from chains.port import Key, SignedTx, Tip
@@ -93,6 +94,29 @@ class UtxoWallet:
         _, step = await self._node.floors()
         bid = Bid(price, sum(one.family_fee for one in entries if one), step)
         return (take_back(self._purse(pending, None), coins, bid),)
+
+    # --- inscribing
+
+    async def inscribe(
+        self, data: bytes, price: int, cap: int, pending: Sequence[SignedTx], replacing: Sequence[SignedTx] = ()
+    ) -> tuple[SignedTx, ...]:
+        """See `chains.extras.Inscribes`. The first transaction of a replacement evicts all that it replaces."""
+        await self._follower.advance_coins()
+        heads = list(replacing[:1])
+        required = self._claimed(heads[0]) if heads else []
+        taken = {outpoint(claim) for tx in pending for claim in tx.claims} | {one.outpoint for one in required}
+        others = [coin for coin in self._coins() if coin.outpoint not in taken]
+        bid = await self._bid(price, heads)
+        purse = self._purse(pending, heads[0] if heads else None)
+        made = inscriptions.inscribe(purse, data, bid.price, bid, required, others)
+        if (fee := sum(tx.fee for tx in made)) > cap:
+            raise FeeAboveCap(self._chain, fee, cap)
+        return made
+
+    async def inscriptions(self, since: int) -> tuple[bytes, ...]:
+        """See `chains.extras.Inscribes`."""
+        publics = {key.public for key in self._list}
+        return await inscriptions.find(self._node, self._keys, publics, since)
 
     def _claimed(self, tx: SignedTx) -> list[Receipt]:
         """The wallet's coins that a transaction of ours claims. Raises WouldFail if one is not there any more."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chains.errors import NothingToSpend, WouldFail
-from chains.evm import quorums, vaults
+from chains.evm import inscriptions, quorums, vaults
 from chains.evm.account import Account
 from chains.evm.choices import flat, indexes
 from chains.evm.client import Client
@@ -100,6 +100,21 @@ class EvmWallet:
                 found.append(await self._purse.sign(call, gas, slot, price, None, []))
                 known.append(found[-1])
         return tuple(found)
+
+    async def inscribe(
+        self, data: bytes, price: int, cap: int, pending: Sequence[SignedTx], replacing: Sequence[SignedTx] = ()
+    ) -> tuple[SignedTx, ...]:
+        """See `chains.extras.Inscribes`: one transaction to ourselves with `data` for its call data."""
+        await self._purse.refuse_code(self.address)
+        before = replacing[0] if replacing else None
+        slot = await self._purse.slot(pending, before)
+        call = Call(self.address, data=data)
+        gas = await self._purse.estimate(call)
+        return (await self._purse.sign(call, gas, slot, price, cap, [before]),)
+
+    async def inscriptions(self, since: int) -> tuple[bytes, ...]:
+        """See `chains.extras.Inscribes`."""
+        return await inscriptions.find(self._client, self.address, since)
 
     async def _pushes_in_pool(self) -> set[int]:
         """Nonces of spends of ours that the node would put into its next block."""

@@ -188,8 +188,9 @@ class Anvil(NodeProcess):
             raise NodeRefused(self.name, "deploy", 0, f"the constructor reverted in {txid}")
         return str(receipt["contractAddress"])
 
-    async def reorg(self, depth: int) -> list[str]:
-        """Replace the last `depth` blocks by as many empty ones; returns the hashes of those replaced.
+    async def reorg(self, depth: int, moment: int | None = None) -> list[str]:
+        """Replace the last `depth` blocks by as many empty ones; returns the hashes of those replaced. moment: the
+        time after that, for a clock that is not the real one.
 
         Transactions of the replaced blocks are back in the pool, as far as they are still valid; with
         automatic mining they are mined again at once, on top.
@@ -202,7 +203,7 @@ class Anvil(NodeProcess):
         await self.rpc("anvil_setCoinbase", "0x" + secrets.token_hex(20))
         await self.rpc("anvil_reorg", depth, [])
         # anvil's clock has gone back to the last block in common, however old; the world's has not.
-        await self.rpc("anvil_setTime", max(int(time.time()), before))
+        await self.rpc("anvil_setTime", max(int(time.time()) if moment is None else moment, before))
         for transaction in raw:
             await self._resend(transaction)
         return [block["hash"] for block in blocks]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
+import random
 import re
 import shutil
 import signal
@@ -35,12 +37,20 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+# Below those that the kernel gives to outgoing connections (32768 and up), so that nobody's connection takes a
+# port between our look and the listener's bind; drawn, so that two test runs hardly meet.
+PORTS = range(20_000, 32_000)
+PORT_TRIES = 50
+
+
 def free_port() -> int:
     """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in (*random.sample(PORTS, PORT_TRIES), 0):  # 0: whatever the kernel gives
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise OSError(errno.EADDRNOTAVAIL, "no port on loopback is free")
 
 
 class NodeProcess(ABC):

@@ -23,6 +23,17 @@ app.add_typer(propose_app, name="propose", help="Propose a deal to another party
 
 DealId = Annotated[str, typer.Argument(help="The deal's id.")]
 PeerOption = Annotated[str, typer.Option("--peer", help="Where the other party is: its URL, or IDENTITY@URL.")]
+
+
+class BackupMode(StrEnum):
+    FILE = "file"
+    CHAIN = "chain"
+    NONE = "none"
+
+
+BackupOption = Annotated[
+    BackupMode | None, typer.Option("--backup", help="How we back this deal up; left out: as configured.")
+]
 AUTO = "auto"
 LEG = "CHAIN/ASSET:AMOUNT, in smallest units"
 
@@ -76,6 +87,7 @@ def propose_option(
     ] = None,
     vol: Annotated[float | None, typer.Option(help="Volatility per year; 0.6 is 60 %.")] = None,
     spread: Annotated[float, typer.Option(help="On top of the fair premium; 0.05 is 5 %.")] = 0.0,
+    backup: BackupOption = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -91,7 +103,7 @@ def propose_option(
         options["releases"] = "yes" if releases else "no"
     members = tuple(quorum or ()) if exercise is Exercise.ATTESTED else None
     name = PROTOCOLS[exercise]
-    _propose(name, role.value, legs, options, peer, life, config, json, (spot, vol, spread), members)
+    _propose(name, role.value, legs, options, peer, life, backup, config, json, (spot, vol, spread), members)
 
 
 @propose_app.command("swap")
@@ -100,11 +112,12 @@ def propose_swap(
     x: Annotated[str, typer.Option(help=f"What the initiator pays: {LEG}.")],
     y: Annotated[str, typer.Option(help=f"What the participant pays: {LEG}.")],
     role: Annotated[SwapRole, typer.Option(help="Ours.")] = SwapRole.INITIATOR,
+    backup: BackupOption = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
     """Propose an atomic swap, with the shortest deadlines that are safe for both."""
-    _propose("swap", role.value, {"x": x, "y": y}, {}, peer, 0, config, json)
+    _propose("swap", role.value, {"x": x, "y": y}, {}, peer, 0, backup, config, json)
 
 
 def _propose(
@@ -114,6 +127,7 @@ def _propose(
     options: dict[str, str],
     peer: str,
     life: int,
+    backup: str | None,
     config: Path,
     as_json: bool,
     market: tuple[float | None, float | None, float] = (None, None, 0.0),
@@ -123,10 +137,10 @@ def _propose(
         quorum = None if attesters is None else party.quorum(attesters)
         parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
         chains = {leg: parsed["strike" if legs[leg] == AUTO else leg].chain for leg in legs}
-        times = party.ladder(name, chains, life)
+        times = party.ladder(name, chains, life, backup)
         if legs.get("premium") == AUTO:
             parsed["premium"] = await _priced(party, options["kind"], parsed, times, market)
-        return proposal_document(await party.propose(name, role, parsed, options, times, peer, quorum))
+        return proposal_document(await party.propose(name, role, parsed, options, times, peer, quorum, backup))
 
     document = _with_party(work, config, as_json)
     emit(document, as_json, lambda: _proposal_words(document))
@@ -206,12 +220,15 @@ def _proposal_words(document: dict[str, Any]) -> str:
 def accept(
     proposal: Annotated[str, typer.Argument(help="The proposal's id.")],
     refuse: Annotated[bool, typer.Option(help="Refuse it instead.")] = False,
+    backup: BackupOption = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
     """Accept a proposal that was sent to us, or refuse it."""
 
     async def work(party: Party) -> dict[str, Any]:
+        if backup is not None:
+            await party.store.book.back_up(proposal, backup)
         decide = party.agreement.refuse if refuse else party.agreement.accept
         return proposal_document(await party.mailer.send(await decide(proposal)))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from settlement.seed import Seed
 
 HELP = "Refund and claim every open deal from the seed, the chains and the deals' descriptors, without a database."
+DAYS = 30  # four times the longest lock that is usual
 
 
 def recover(
@@ -27,6 +28,10 @@ def recover(
     words: Annotated[
         bool, typer.Option("--words", help="Ask for the seed's words instead of reading the seed file.")
     ] = False,
+    from_chain: Annotated[
+        bool, typer.Option("--from-chain", help="Find the records of deals on the chains; FILES only if given.")
+    ] = False,
+    days: Annotated[int, typer.Option(min=1, help="How far back to look for records.")] = DAYS,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -40,14 +45,14 @@ def recover(
         from settlement.backup import read_files
 
         settings = load(config)
-        found = read_files(files or [settings.backup.folder])
-        if not found:
+        found = read_files(files or ([] if from_chain else [settings.backup.folder]))
+        if not found and not from_chain:
             raise BadRequest(f"there is no descriptor in {', '.join(map(str, files or [settings.backup.folder]))}")
         seed = _seed(settings, words)
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Recovery.open(settings, seed, found) as recovery:
+        async with Recovery.open(settings, seed, found, days if from_chain else None) as recovery:
             await recovery.run(lambda text: typer.echo(text, err=True), stop)
             return {"complete": await recovery.over(), **await recovery.document()}
 

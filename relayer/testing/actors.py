@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from chains.errors import StrikelockError
+from chains.testing.processes import free_port
 from relayer.settings import SEED_FILE, Settings, database_url, load
 from relayer.testing.world import OUTAGE_SECONDS, World
 from settlement import seed as seeds
@@ -47,6 +47,7 @@ class Actor:
         chains: Sequence[str],
         command: Sequence[str] = (),
         attesters: Mapping[str, str] | None = None,
+        backup: str = "file",
     ) -> None:
         self.role = role
         self._attesters = dict(attesters or {})
@@ -55,21 +56,22 @@ class Actor:
         self.log = self.folder / "strikelock.log"
         self.command = tuple(command) or (sys.executable, "-m", "relayer.cli")
         self._process: asyncio.subprocess.Process | None = None
-        self.settings = self._prepare(world, chains)
+        self.settings = self._prepare(world, chains, backup)
 
     @property
     def url(self) -> str:
         return f"http://{self.settings.peer.listen}"
 
-    def _prepare(self, world: World, chains: Sequence[str]) -> Settings:
+    def _prepare(self, world: World, chains: Sequence[str], backup: str) -> Settings:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "passphrase").write_text(PASSPHRASE)
         document = {
             "party": {"folder": ".", "passphrase_file": "passphrase"},
-            "peer": {"listen": f"127.0.0.1:{_free_port()}", "accept": "all"},
+            "peer": {"listen": f"127.0.0.1:{free_port()}", "accept": "all"},
             "risk": {"outage": OUTAGE_SECONDS},
+            "backup": {"mode": backup},
             "testing": {"clock_offset_file": str(world.offset_file.resolve())},
-            "attester": {"listen": f"127.0.0.1:{_free_port()}"},
+            "attester": {"listen": f"127.0.0.1:{free_port()}"},
             "attesters": self._attesters,
             "chains": {name: world.settings(name) for name in chains},
         }
@@ -164,9 +166,3 @@ class AttesterActor(Actor):
     def member(self) -> str:
         """The key by which it stands in quorums."""
         return seeds.public_member(seeds.load(self.folder / SEED_FILE, PASSPHRASE).attester())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

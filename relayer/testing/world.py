@@ -126,8 +126,12 @@ class World:
 
     async def reorganise(self, chain: str, depth: int) -> None:
         """Replace the last `depth` blocks of a chain by others; what they held is in the pool again."""
-        await self.nodes[chain].reorg(depth)
-        self.time = max(self.time, await self.nodes[chain].clock())
+        node = self.nodes[chain]
+        if isinstance(node, Anvil):  # the real clock may be ahead of the world's
+            await node.reorg(depth, self.time)
+        else:
+            await node.reorg(depth)
+        self.time = max(self.time, await node.clock())
 
     async def restarted(self, chain: str) -> None:
         """A node is back: tell it what time it is and how it mines."""

@@ -23,6 +23,8 @@ T = TypeVar("T")
 HASH = "hash"
 NONCE = "nonce"
 RESTORED = "restored-proposals"  # the last proposal that a restored copy held
+BACKUP = "backup/"  # how the deal of a proposal is backed up, by the first part of the proposal's id
+BACKUP_HEX = 40
 
 
 class Transact(Protocol):
@@ -145,6 +147,30 @@ class Book:
                 raise NoSuchProposal(id_)
 
         await self._write(work)
+
+    async def back_up(self, id_: str, mode: str) -> None:
+        """Note how the deal of a proposal is to be backed up, before there is one. Raises NoSuchProposal."""
+
+        def work(connection: Connection) -> None:
+            _load(connection, id_)
+            row = {"name": BACKUP + id_[:BACKUP_HEX], "value": mode}
+            if connection.execute(self._database.insert_new(meta).values(row)).rowcount == 0:
+                connection.execute(update(meta).where(meta.c.name == row["name"]).values(value=mode))
+
+        await self._write(work)
+
+    async def backup(self, deal: str) -> str | None:
+        """How a deal is to be backed up, if somebody chose."""
+
+        def work(connection: Connection) -> str | None:
+            origin = select(proposals.c.id).where(proposals.c.deal == deal)
+            id_ = connection.execute(origin).scalars().first()
+            if id_ is None:
+                return None
+            query = select(meta.c.value).where(meta.c.name == BACKUP + id_[:BACKUP_HEX])
+            return connection.execute(query).scalar_one_or_none()
+
+        return await self._read(work)
 
     # what was ever used
 

@@ -178,6 +178,17 @@ class Store:
             lambda _: self._forget_intents(deal),
         )
 
+    async def sign_together(self, deal: str, step: str, txs: Mapping[str, SignedTx], at: int) -> None:
+        """Store signed transactions that are of no use without each other, by leg: all of them or none. Raises
+        NoSuchDeal, NotDriving."""
+        self._must_drive()
+
+        def work(connection: Connection) -> None:
+            for leg, tx in txs.items():
+                journal.insert_intent(connection, self._database, deal, leg, step, tx, at)
+
+        await self._write(work, lambda _: self._forget_intents(deal))
+
     async def settle(self, number: int, state: TxState) -> None:
         """Store the final word of the chain on a transaction we signed. Raises NoSuchIntent, NotDriving."""
         self._must_drive()

@@ -16,17 +16,12 @@ import aiohttp
 import pytest
 import tomli_w
 
+from chains.testing.processes import free_port
 from relayer.exits import Exit
 from relayer.testing.actors import Actor
 from tests.chains.evm_proxy import Proxy
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(180)]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configure(actor: Actor, **tables) -> dict:

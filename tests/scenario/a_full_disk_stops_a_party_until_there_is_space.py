@@ -1,4 +1,4 @@
-"""The disk of a party's database is full in the middle of an option: it signs nothing that it can't store, its
+"""The disk of a party's database is full in the middle of a deal: it signs nothing that it can't store, its
 process lives on, and it goes on by itself when there is space again."""
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from htlc.protocols.base import Will
+from relayer.demo.plot import CHAIN_PAIRS
+from tests.matrix import shared
 from tests.processes import PACE, duel
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -31,13 +33,35 @@ def small_disk(folder):
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("moment", [(0, "collateral", "fund"), (0, "premium", "activate")], ids=["early", "late"])
-async def test_it_stops_and_goes_on(world, moment):
-    name = f"full-{moment[1]}"
-    folder = world.folder / f"{name}-first"
+# Protocol, chains, whose disk is full, and when: (who, leg, step) was signed.
+SHARE = [
+    ("option", "bitcoin/evm", 0, (0, "premium", "activate")),
+    ("option", "bitcoin/litecoin", 1, (0, "collateral", "fund")),
+    ("swap", "litecoin/evm", 1, (1, "y", "fund")),
+    ("swap", "evm/evm", 0, (0, "x", "fund")),
+]
+MOMENTS = {
+    "option": ((0, "collateral", "fund"), (1, "strike", "fund"), (0, "premium", "activate")),
+    "swap": ((0, "x", "fund"), (1, "y", "fund")),
+}
+WHOLE = [
+    (protocol, pair, who, moment)
+    for protocol, moments in MOMENTS.items()
+    for pair in CHAIN_PAIRS
+    for who in (0, 1)
+    for moment in moments
+]
+ENDS = ("exercised", "expired", "abandoned", "swapped", "refunded")  # by how far it came in time
+
+
+@pytest.mark.parametrize(("protocol", "pair", "who", "moment"), shared(SHARE, WHOLE))
+async def test_it_stops_and_goes_on(world, protocol, pair, who, moment):
+    name = f"full-{who}-{moment[1]}-{moment[2]}"
+    folder = world.folder / f"{name}-{pair.replace('/', '-')}-{('first', 'second')[who]}"
     with small_disk(folder):
-        async with duel(world, name, "option") as play:
-            play.actors[0].log = world.folder / f"{name}.log"  # elsewhere, as logs of a service are
+        async with duel(world, name, protocol, pair) as play:
+            actor = play.actors[who]
+            actor.log = world.folder / f"{folder.name}.log"  # elsewhere, as logs of a service are
             await play.agree()
             await play.parties[1].store.resolve(play.deal, Will(exercise=True))
 
@@ -47,16 +71,16 @@ async def test_it_stops_and_goes_on(world, moment):
             await play.until(come)
             filler = folder / "filler"
             fill(filler)
-            before = await play.parties[0].store.intents(play.deal)
+            before = await play.parties[who].store.intents(play.deal)
             for _ in range(FULL_STEPS):
                 await asyncio.sleep(PACE)
                 await world.step()
-            assert play.actors[0].running, play.actors[0].tail()
-            assert await play.parties[0].store.intents(play.deal) == before
-            assert "tick failed" in play.actors[0].tail(200) or "deal failed" in play.actors[0].tail(200)
+            assert actor.running, actor.tail()
+            assert await play.parties[who].store.intents(play.deal) == before
+            assert "tick failed" in actor.tail(200) or "deal failed" in actor.tail(200)
             filler.unlink()
-            assert await play.settle() in ("exercised", "expired", "abandoned")
-            assert play.actors[0].running
+            assert await play.settle() in ENDS
+            assert actor.running
 
 
 def fill(path) -> None:

@@ -9,6 +9,8 @@ import signal
 import pytest
 
 from htlc.protocols.base import Will
+from relayer.demo.plot import CHAIN_PAIRS
+from tests.matrix import shared
 from tests.processes import duel
 
 LONG = 6  # seconds of the world in a step while one party is stopped
@@ -16,15 +18,24 @@ LONG = 6  # seconds of the world in a step while one party is stopped
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # who is stopped, when (who, leg, step) was signed, until this deadline's margin; and what comes of it
-CASES = [
-    ("swap", 0, (1, "y", "fund"), "y", "refunded"),
-    ("option", 1, (0, "premium", "activate"), "expiry", "expired"),
+CASES = {
+    "claim": ("swap", 0, (1, "y", "fund"), "y", "refunded"),
+    "activation": ("option", 0, (1, "strike", "fund"), "premium", "abandoned"),
+    "exercise": ("option", 1, (0, "premium", "activate"), "expiry", "expired"),
+}
+SHARE = [
+    ("bitcoin/evm", "claim"),
+    ("evm/evm", "exercise"),
+    ("litecoin/evm", "activation"),
+    ("bitcoin/litecoin", "exercise"),
 ]
+WHOLE = [(pair, case) for pair in CHAIN_PAIRS for case in CASES]
 
 
-@pytest.mark.parametrize(("protocol", "who", "moment", "deadline", "outcome"), CASES, ids=["reveal", "exercise"])
-async def test_it_shows_nothing_after_the_margin(world, protocol, who, moment, deadline, outcome):
-    async with duel(world, f"stopped-{protocol}", protocol) as play:
+@pytest.mark.parametrize(("pair", "case"), shared(SHARE, WHOLE))
+async def test_it_shows_nothing_after_the_margin(world, pair, case):
+    protocol, who, moment, deadline, outcome = CASES[case]
+    async with duel(world, f"stopped-{case}", protocol, pair) as play:
         await play.agree()
 
         async def come() -> bool:

@@ -15,6 +15,7 @@ from relayer.package import Package, check_package, make_package, read_package
 from relayer.party import Party
 from relayer.settings import SEED_FILE
 from relayer.testing.actors import PASSPHRASE, Actor
+from relayer.testing.world import UTXO_NAMES
 from relayer.tower import Tower
 from settlement import seed as seeds
 from settlement.backup import write_file
@@ -38,9 +39,9 @@ async def package(player: Player, deal: str) -> Package:
 
 
 @asynccontextmanager
-async def tower(world, name: str, made: Package):
+async def tower(world, name: str, made: Package, pair: str = PAIR):
     """A tower with a seed of its own and money for gas, that was handed one package."""
-    actor = Actor(f"{name}-tower", world, CHAIN_PAIRS[PAIR])
+    actor = Actor(f"{name}-tower", world, CHAIN_PAIRS[pair])
     own = seeds.load(actor.folder / SEED_FILE, PASSPHRASE)
     write_file(actor.folder / "packages" / made.name, made.text())
     async with Tower.open(actor.settings, own, actor.folder / "packages") as watching:
@@ -62,6 +63,7 @@ class Case:
     saved: tuple[str, str]
     leaves: bool = False  # the other party goes away at the same time
     exercise: bool = False
+    pair: str = PAIR
 
 
 CASES = (
@@ -81,18 +83,28 @@ CASES = (
         "refund of an attested strike", "attested", "second", ("second", "strike", "fund"), ("strike", "refund"),
         exercise=True,
     ),
+    Case(
+        "refund between coins", "swap", "second", ("second", "y", "fund"), ("y", "refund"), leaves=True,
+        pair="bitcoin/litecoin",
+    ),
+    Case(
+        "claim between coins", "swap", "second", ("second", "y", "fund"), ("x", "claim"), pair="bitcoin/litecoin"
+    ),
+    Case("claim of litecoin", "swap", "second", ("second", "y", "fund"), ("x", "claim"), pair="litecoin/evm"),
+    Case("refund of ether", "swap", "first", ("first", "x", "fund"), ("x", "refund"), leaves=True, pair="evm/evm"),
+    Case("claim of ether", "swap", "second", ("second", "y", "fund"), ("x", "claim"), pair="evm/evm"),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_the_tower_brings_what_is_due(world, case):
     name = f"saved-{case.name.replace(' ', '-')}"
-    chains = CHAIN_PAIRS[PAIR]
+    chains = CHAIN_PAIRS[case.pair]
     async with (
         quorum(world, name, chains, honest=3 if case.protocol == "attested" else 0) as members,
         stage(world, name, chains, attesters=members.urls) as show,
     ):
-        legs = plot(case.protocol, Outcome.EXERCISED, "call", PAIR, world.tokens).legs
+        legs = plot(case.protocol, Outcome.EXERCISED, "call", case.pair, world.tokens).legs
         small = {key: type(one)(one.chain, one.asset, one.amount // SHRINK) for key, one in legs.items()}
         deal = await show.agree(case.protocol, "initiator" if case.protocol == "swap" else "writer", small)
         await show.second.wants(deal, exercise=case.exercise)
@@ -109,7 +121,7 @@ async def test_the_tower_brings_what_is_due(world, case):
         if case.leaves:
             show.awake.clear()
         before = (await show.balances())[victim.role]
-        async with tower(world, name, made) as watching:
+        async with tower(world, name, made, case.pair) as watching:
             for _ in range(STEPS):
                 await watching.driver.tick()
                 await show.tick()
@@ -122,7 +134,7 @@ async def test_the_tower_brings_what_is_due(world, case):
         saved = small[case.saved[0]]
         gained = fold((await show.balances())[victim.role], minus=before)
         key = f"{saved.chain}/{saved.asset}"
-        assert saved.amount - (FEES if saved.chain == "bitcoin" else 0) <= gained.pop(key) <= saved.amount
+        assert saved.amount - (FEES if saved.chain in UTXO_NAMES else 0) <= gained.pop(key) <= saved.amount
         assert not gained
 
 

@@ -33,11 +33,19 @@ async def _start(*words: str) -> asyncio.subprocess.Process:
     )
 
 
-async def test_recover_from_the_words_typed_in(world, monkeypatch):
+@pytest.mark.parametrize(
+    ("backup", "pair", "more"),
+    [
+        ("file", "bitcoin/evm", ()),
+        ("chain", "bitcoin/evm", ("--from-chain",)),
+        ("chain", "bitcoin/litecoin", ("--from-chain",)),
+    ],
+)
+async def test_recover_from_the_words_typed_in(world, monkeypatch, backup, pair, more):
     words = [seeds.new_words() for _ in range(2)]
     left = iter(words)
     monkeypatch.setattr(seeds, "new_words", lambda: next(left))
-    async with duel(world, "typed", "swap") as play:
+    async with duel(world, f"typed-{backup}", "swap", pair, backup) as play:
         await play.agree()
 
         async def funded() -> bool:
@@ -46,11 +54,12 @@ async def test_recover_from_the_words_typed_in(world, monkeypatch):
         await play.until(funded)
         victim = play.actors[0]
         await victim.kill()
+        assert (victim.folder / "backup").exists() is (backup == "file")
         for file in victim.folder.iterdir():
             if file.name.startswith(("strikelock.db", "seed")):
                 file.rename(file.with_name("burnt-" + file.name))
         run = asyncio.create_task(
-            command("recover", "--words", "--config", str(victim.config), "--json", stdin=words[0] + "\n")
+            command("recover", "--words", *more, "--config", str(victim.config), "--json", stdin=words[0] + "\n")
         )
         for _ in range(STEPS):
             if run.done():

@@ -1,5 +1,5 @@
 """kill -9 at every step: each party's process dies after each thing it stores (or broadcasts), is started again,
-and dies at the next one; the option is exercised all the same, and every unit is accounted for."""
+and dies at the next one; the option is exercised, the swap done all the same, and every unit is accounted for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from htlc.protocols.base import Will
 from relayer.demo.plot import CHAIN_PAIRS, Outcome, plot
 from relayer.party import Party
 from relayer.testing.actors import Actor, ActorFailed
+from tests.matrix import shared
 from tests.stage import LIFE, fees_of, flows, fold
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -39,53 +40,70 @@ class Mortal:
                 await self.actor.start()
 
 
-CASES = [(pair, "commit") for pair in CHAIN_PAIRS] + [("bitcoin/evm", "broadcast")]
+# Protocol, chains, after what they die, and how their deals are backed up.
+SHARE = [
+    ("option", "bitcoin/evm", "commit", "file"),
+    ("option", "bitcoin/litecoin", "broadcast", "file"),
+    ("swap", "litecoin/evm", "commit", "file"),
+    ("swap", "bitcoin/litecoin", "commit", "chain"),
+    ("swap", "evm/evm", "broadcast", "chain"),
+]
+WHOLE = [
+    (protocol, pair, when, backup)
+    for protocol in ("option", "swap")
+    for pair in CHAIN_PAIRS
+    for when in ("commit", "broadcast")
+    for backup in ("file", "chain")
+]
+ROLES = {"option": ("writer", "holder"), "swap": ("initiator", "participant")}
+OUTCOMES = {"option": "exercised", "swap": "swapped"}
 
 
-@pytest.mark.parametrize(("pair", "when"), CASES)
-async def test_both_die_at_every_step(world, pair, when):
+@pytest.mark.parametrize(("protocol", "pair", "when", "backup"), shared(SHARE, WHOLE))
+async def test_both_die_at_every_step(world, protocol, pair, when, backup):
     chains = CHAIN_PAIRS[pair]
-    actors = [Actor(f"{when}-{pair.replace('/', '-')}-{role}", world, chains) for role in ("writer", "holder")]
+    name = f"{protocol}-{when}-{backup}-{pair.replace('/', '-')}"
+    actors = [Actor(f"{name}-{role}", world, chains, backup=backup) for role in ROLES[protocol]]
     async with (
-        Party.open(actors[0].settings, drive=False) as writer,
-        Party.open(actors[1].settings, drive=False) as holder,
+        Party.open(actors[0].settings, drive=False) as first,
+        Party.open(actors[1].settings, drive=False) as second,
     ):
-        for party in (writer, holder):
+        for party in (first, second):
             for chain, wallet in party.wallets.items():
                 await world.endow(chain, wallet.address)
         await world.step()
-        before = await _balances(writer, holder)
+        before = await _balances(first, second)
         mortals = [Mortal(actor) for actor in actors]
-        deal = await _agree(world, pair, writer, actors)
-        await holder.store.resolve(deal, Will(exercise=True))
+        deal = await _agree(world, protocol, pair, first, actors)
+        await second.store.resolve(deal, Will(exercise=True))
         for actor in actors:
             await actor.stop()
             actor.command = (*DYING, when)
         try:
-            await _live_through(world, deal, mortals, (writer, holder))
+            await _live_through(world, deal, mortals, (first, second))
         finally:
             for actor in actors:
                 await actor.kill()
         await world.step()
-        after = await _balances(writer, holder)
-        terms = (await writer.store.deal(deal)).terms
-        for party, role, mortal in ((writer, "writer", mortals[0]), (holder, "holder", mortals[1])):
-            assert (await party.store.deal(deal)).outcome == "exercised"
+        after = await _balances(first, second)
+        terms = (await first.store.deal(deal)).terms
+        for party, role, mortal in zip((first, second), ROLES[protocol], mortals, strict=True):
+            assert (await party.store.deal(deal)).outcome == OUTCOMES[protocol]
             intents = await party.store.intents(deal)
             assert mortal.deaths >= len(intents)  # at the least one for each transaction
-            gains = flows(terms, "exercised")[role]
+            gains = flows(terms, OUTCOMES[protocol])[role]
             assert fold(after[party.identity], minus=before[party.identity]) == fold(gains, minus=fees_of(intents))
 
 
-async def _agree(world, pair: str, writer: Party, actors: list[Actor]) -> str:
+async def _agree(world, protocol: str, pair: str, first: Party, actors: list[Actor]) -> str:
     """The parties agree while both live."""
     await asyncio.gather(*(actor.start() for actor in actors))
-    legs = plot("option", Outcome.EXERCISED, "call", pair, world.tokens).legs
+    legs = plot(protocol, Outcome.EXERCISED, "call", pair, world.tokens).legs
     small = {name: type(leg)(leg.chain, leg.asset, leg.amount // 20) for name, leg in legs.items()}
-    options = {"kind": "call", "releases": "yes"}
-    times = writer.ladder("option", {name: leg.chain for name, leg in small.items()}, LIFE)
-    proposal = await writer.propose("option", "writer", small, options, times, actors[1].url)
-    deal = await writer.agreed(proposal.id)
+    options = {"kind": "call", "releases": "yes"} if protocol == "option" else {}
+    times = first.ladder(protocol, {name: leg.chain for name, leg in small.items()}, LIFE)
+    proposal = await first.propose(protocol, ROLES[protocol][0], small, options, times, actors[1].url)
+    deal = await first.agreed(proposal.id)
     assert deal is not None
     return deal
 

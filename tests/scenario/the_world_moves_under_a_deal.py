@@ -1,5 +1,5 @@
-"""Nodes restart and chains reorganise in the middle of an option, on both families; the deal goes through, and
-every unit is accounted for."""
+"""Nodes restart and chains reorganise in the middle of an option and of a swap, on every pair of chains; the deal
+goes through, and every unit is accounted for."""
 
 from __future__ import annotations
 
@@ -11,32 +11,41 @@ from tests.stage import Stage, flows, fold, stage
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
 
-PAIRS = ("bitcoin/evm", "litecoin/evm")
-
 # What is undone: whose transaction, for which leg and step; its chain follows from the leg.
-MOMENTS = (
-    ("first", "collateral", "fund"),
-    ("second", "strike", "fund"),
-    ("first", "premium", "activate"),
-    ("second", "collateral", "exercise"),
-    ("first", "strike", "exercise"),
-)
+MOMENTS = {
+    "option": (
+        ("first", "collateral", "fund"),
+        ("second", "strike", "fund"),
+        ("first", "premium", "activate"),
+        ("second", "collateral", "exercise"),
+        ("first", "strike", "exercise"),
+    ),
+    "swap": (
+        ("first", "x", "fund"),
+        ("second", "y", "fund"),
+        ("first", "y", "claim"),
+        ("second", "x", "claim"),
+    ),
+}
+OUTCOMES = {"option": "exercised", "swap": "swapped"}
+ROLES = {"option": ("writer", "holder"), "swap": ("initiator", "participant")}
+WHOLE = [(protocol, *moment) for protocol, moments in MOMENTS.items() for moment in moments]
 
 
-@pytest.fixture(scope="module", params=PAIRS)
+@pytest.fixture(scope="module", params=CHAIN_PAIRS)
 async def show(request, world):
-    chains = CHAIN_PAIRS[request.param]
-    async with stage(world, f"moves-{request.param.replace('/', '-')}", chains) as show:
+    async with stage(world, f"moves-{request.param.replace('/', '-')}", CHAIN_PAIRS[request.param]) as show:
         yield show
 
 
-async def exercised_option(show: Stage, world, disturb) -> str:
-    """Play an option to its exercise; `disturb(deal)` is called before each step."""
-    pair = "/".join(show.first.party.chains)
-    legs = plot("option", Outcome.EXERCISED, "call", pair, world.tokens).legs
+async def played(show: Stage, world, protocol: str, disturb) -> str:
+    """Play a deal to its good end; `disturb(deal)` is called before each step."""
+    pair = next(name for name, chains in CHAIN_PAIRS.items() if chains == tuple(show.first.party.chains))
+    legs = plot(protocol, Outcome.EXERCISED, "call", pair, world.tokens).legs
     small = {name: type(leg)(leg.chain, leg.asset, leg.amount // 20) for name, leg in legs.items()}
     before = await show.balances()
-    deal = await show.agree("option", "writer", small)
+    first, second = ROLES[protocol]
+    deal = await show.agree(protocol, first, small)
     await show.second.wants(deal, exercise=True)
 
     async def over() -> bool:
@@ -46,17 +55,17 @@ async def exercised_option(show: Stage, world, disturb) -> str:
     await show.until(over)
     await world.step()
     terms = (await show.first.party.store.deal(deal)).terms
-    gains = flows(terms, "exercised")
+    gains = flows(terms, OUTCOMES[protocol])
     after = await show.balances()
-    for player, role in ((show.first, "writer"), (show.second, "holder")):
-        assert await player.outcome(deal) == "exercised"
+    for player, role in ((show.first, first), (show.second, second)):
+        assert await player.outcome(deal) == OUTCOMES[protocol]
         fees = await show.fees(player, deal)
         assert fold(after[player.role], minus=before[player.role]) == fold(gains[role], minus=fees)
     return deal
 
 
-@pytest.mark.parametrize(("who", "leg", "step"), MOMENTS)
-async def test_three_blocks_are_reorganised(show, world, who, leg, step):
+@pytest.mark.parametrize(("protocol", "who", "leg", "step"), WHOLE)
+async def test_three_blocks_are_reorganised(show, world, protocol, who, leg, step):
     """The transaction is in a block, and the last three blocks are replaced by others without it."""
     player = show.first if who == "first" else show.second
     done = []
@@ -67,11 +76,12 @@ async def test_three_blocks_are_reorganised(show, world, who, leg, step):
             await world.reorganise(chain, DEPTH)
             done.append(chain)
 
-    await exercised_option(show, world, disturb)
+    await played(show, world, protocol, disturb)
     assert done
 
 
-async def test_nodes_restart_at_every_step(show, world):
+@pytest.mark.parametrize(("protocol", "least"), [("option", 6), ("swap", 4)])
+async def test_nodes_restart_at_every_step(show, world, protocol, least):
     """Each time somebody has signed something, every node of the deal restarts before it is mined."""
     signed = set()
     restarts = []
@@ -85,5 +95,5 @@ async def test_nodes_restart_at_every_step(show, world):
                     await world.restarted(intent.tx.chain)
                     restarts.append(intent.tx.chain)
 
-    await exercised_option(show, world, disturb)
-    assert len(restarts) >= 6
+    await played(show, world, protocol, disturb)
+    assert len(restarts) >= least

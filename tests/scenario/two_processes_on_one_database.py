@@ -8,17 +8,38 @@ import sys
 
 import pytest
 
+from htlc.protocols.base import Will
+from relayer.demo.plot import CHAIN_PAIRS
 from relayer.exits import Exit
+from tests.matrix import shared
 from tests.processes import duel
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("command", ["run", "recover"])
-async def test_the_second_refuses(world, command):
-    async with duel(world, f"twice-{command}", "swap") as play:
+# The command, the deal, and whose database it is.
+SHARE = [
+    ("run", "swap", "bitcoin/evm", 0),
+    ("recover", "option", "bitcoin/litecoin", 1),
+    ("run", "option", "evm/evm", 0),
+    ("recover", "swap", "litecoin/evm", 1),
+]
+WHOLE = [
+    (command, protocol, pair, who)
+    for command in ("run", "recover")
+    for protocol in ("swap", "option")
+    for pair in CHAIN_PAIRS
+    for who in (0, 1)
+]
+OUTCOMES = {"option": "exercised", "swap": "swapped"}
+
+
+@pytest.mark.parametrize(("command", "protocol", "pair", "who"), shared(SHARE, WHOLE))
+async def test_the_second_refuses(world, command, protocol, pair, who):
+    async with duel(world, f"twice-{command}-{who}", protocol, pair) as play:
         await play.agree()
-        actor = play.actors[0]
+        await play.parties[1].store.resolve(play.deal, Will(exercise=True))
+        actor = play.actors[who]
 
         async def backed_up() -> bool:
             return any(actor.settings.backup.folder.glob("*.deal.json"))
@@ -36,4 +57,4 @@ async def test_the_second_refuses(world, command):
         assert error["pid"] == actor._process.pid
         assert str(actor._process.pid) in err.decode()
         assert actor.running
-        assert await play.settle() == "swapped"
+        assert await play.settle() == OUTCOMES[protocol]

@@ -13,7 +13,7 @@ from htlc.ports import Deal
 from htlc.protocols.base import Vow, Will
 from settlement.backup import describe, file_name, read_descriptor, read_files, write_file
 from settlement.errors import BadDescriptor, DescriptorUnavailable, NotOurDeal
-from settlement.kept import KeptJournal
+from settlement.kept import FileKeeper, KeptJournal
 from settlement.seed import Seed
 from settlement.store import Store
 from tests.htlc.deals import GUARDS, make_terms
@@ -109,13 +109,17 @@ def test_a_folder_is_read_whole_and_nothing_else_in_it(tmp_path):
         read_files([tmp_path / "gone.json"])
 
 
+async def in_a_file(deal: str) -> str:
+    return "file"
+
+
 async def test_no_deal_is_driven_before_it_is_backed_up(tmp_path):
     """A folder that can't be written holds up new deals, and only those."""
     blocked = tmp_path / "backup"
     blocked.write_text("a file where the folder should be")
     async with await Store.open(str(tmp_path / "db"), drive=True) as store:
         await store.add(deal())
-        kept = KeptJournal(store, blocked, SEED.identity())
+        kept = KeptJournal(store, {"file": FileKeeper(blocked, SEED.identity())}, in_a_file)
         assert await kept.deals() == ()
         await store.sign(deal().id, "premium", "fund", tx(1), AT)
         assert [one.id for one in await kept.deals()] == [deal().id]
