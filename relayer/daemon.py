@@ -18,6 +18,9 @@ from chains.legs import NATIVE
 from chains.port import Snapshot
 from htlc.driver import Driver
 from relayer import ops
+from relayer.dashboard import pages
+from relayer.dashboard.board import BoardMaker
+from relayer.dashboard.steering import Steering, page_token
 from relayer.errors import SafetyHalt
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
 from relayer.metrics import Metrics, PartyCollector
@@ -32,7 +35,7 @@ log = structlog.get_logger(__name__)
 WATCH_SECONDS: Final = 1.0  # between two looks at ourselves
 WATCHDOG_SHARE: Final = 3  # systemd hears from us so many times within its limit
 OPEN_SECONDS: Final = 5.0  # between two tries at a chain that was down when we started
-COIN_SECONDS: Final = 30.0  # between two looks into the wallets
+COIN_SECONDS: Final = 5.0  # between two looks into the wallets, at least
 
 
 class Daemon:
@@ -41,7 +44,7 @@ class Daemon:
     def __init__(self, party: Party, driver: Driver) -> None:
         self.party = party
         self.driver = driver
-        self._coin: dict[str, int] = {}
+        self.held: dict[str, dict[str, int]] = {}  # what our wallets held last, by chain and asset
         self._well = True
 
     @classmethod
@@ -61,6 +64,10 @@ class Daemon:
             if settings.ops.listen:
                 metrics = Metrics(PartyCollector(self.driver, self.vitals))
                 await _listen(stack, ops.application(self.health, metrics), settings.ops.listen)
+            if settings.dashboard.listen:
+                token = page_token(settings.party.folder)
+                steering = Steering(self.party.store, self.party.agreement, token)
+                await _listen(stack, pages.application(BoardMaker(self), steering), settings.dashboard.listen)
             async with asyncio.TaskGroup() as group:
                 beside = [
                     group.create_task(step) for step in (self._open_late(), self._look_after(), self._count())
@@ -85,7 +92,8 @@ class Daemon:
         """What health is judged by, as of the last tick."""
         settings, pulse = self.party.settings, self.driver.pulse
         chains = {
-            name: chain_vitals(self.party, name, self.driver, self._coin.get(name)) for name in self.party.chains
+            name: chain_vitals(self.party, name, self.driver, self.held.get(name, {}).get(NATIVE))
+            for name in self.party.chains
         }
         return Vitals(
             chains=chains,
@@ -133,14 +141,19 @@ class Daemon:
                     self.driver.poke()
 
     async def _count(self) -> None:
-        """Keep up with what our wallets hold."""
+        """Keep up with what our wallets hold: it changes with blocks only."""
+        counted: dict[str, str] = {}
         while True:
             for name in self.driver.live:
+                tip = self.driver.snapshots[name].tip.hash
+                if counted.get(name) == tip:
+                    continue
                 try:
-                    self._coin[name] = await self.party.wallets[name].balance(NATIVE)
+                    self.held[name] = await self.party.holdings(name)
+                    counted[name] = tip
                 except ChainError as error:
                     log.info("wallet not seen", chain=name, reason=str(error))
-            await asyncio.sleep(COIN_SECONDS if self._coin else WATCH_SECONDS)
+            await asyncio.sleep(COIN_SECONDS if counted else WATCH_SECONDS)
 
 
 class Eyes(Protocol):

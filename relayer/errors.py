@@ -100,3 +100,12 @@ class OpsUnreachable(StrikelockError):
     url: str
     reason: str
     template = "no daemon answers at {url} ({reason})"
+
+
+@dataclass(eq=False)
+class DealOver(StrikelockError):
+    """Something was asked of a deal that is closed."""
+
+    deal: str
+    outcome: str
+    template = "deal {deal} is over: {outcome}"

@@ -146,6 +146,31 @@ class OpsSettings(Section):
     )
 
 
+class DashboardSettings(Section):
+    """The web page: what the party does and sees, without a token and without anything secret."""
+
+    listen: str = Field(
+        default="",
+        pattern=r"^(|(localhost|127(\.\d+){3}|\[::1\]):\d+)$",
+        description="loopback address and port; empty: none",
+    )
+
+
+class ExplorerSettings(Section):
+    """Block explorers that the web page links to, by chain. A click tells them what we look at."""
+
+    address: str = Field(
+        default="",
+        pattern=r"^(|https?://[^\s{}]+\{address\}[^\s{}]*)$",
+        description="URL of an address, with {address} in it; empty: no links",
+    )
+    transaction: str = Field(
+        default="",
+        pattern=r"^(|https?://[^\s{}]+\{txid\}[^\s{}]*)$",
+        description="URL of a transaction, with {txid} in it; empty: no links",
+    )
+
+
 class TelemetrySettings(Section):
     """Traces by OpenTelemetry; needs the extra `telemetry`."""
 
@@ -185,6 +210,10 @@ class Settings(BaseSettings):
     )
     log: LogSettings = LogSettings()
     ops: OpsSettings = OpsSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    explorers: dict[str, ExplorerSettings] = Field(
+        default_factory=dict, description="one table for each chain, if any", examples=["bitcoin"]
+    )
     telemetry: TelemetrySettings = TelemetrySettings()
     testing: TestingSettings = TestingSettings()
     chains: dict[str, dict[str, Any]] = Field(
@@ -224,6 +253,7 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         problems += _chain_problems({name: part for name, part in sections.items() if isinstance(part, dict)})
     if settings is not None:
         problems += _strange_names("fees", settings.fees, settings.chains)
+        problems += _strange_names("explorers", settings.explorers, settings.chains)
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)

@@ -36,30 +36,38 @@ class ActorFailed(StrikelockError):
 
 
 class Actor:
-    """One party's process. `settings` is its configuration, `store` a reader of its database once it runs."""
+    """One party's process. `settings` is its configuration, with `tables` besides what every actor has."""
 
-    def __init__(self, role: str, world: World, chains: Sequence[str], command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        role: str,
+        world: World,
+        chains: Sequence[str],
+        command: Sequence[str] = (),
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.role = role
         self.folder = world.folder / role
         self.config = self.folder / "strikelock.toml"
         self.log = self.folder / "strikelock.log"
         self.command = tuple(command) or (sys.executable, "-m", "relayer.cli")
         self._process: asyncio.subprocess.Process | None = None
-        self.settings = self._prepare(world, chains)
+        self.settings = self._prepare(world, chains, tables or {})
 
     @property
     def url(self) -> str:
         return f"http://{self.settings.peer.listen}"
 
-    def _prepare(self, world: World, chains: Sequence[str]) -> Settings:
+    def _prepare(self, world: World, chains: Sequence[str], tables: Mapping[str, Mapping[str, Any]]) -> Settings:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "passphrase").write_text(PASSPHRASE)
         document = {
             "party": {"folder": ".", "passphrase_file": "passphrase"},
-            "peer": {"listen": f"127.0.0.1:{_free_port()}", "accept": "all"},
+            "peer": {"listen": f"127.0.0.1:{free_port()}", "accept": "all"},
             "risk": {"outage": OUTAGE_SECONDS},
             "testing": {"clock_offset_file": str(world.offset_file.resolve())},
             "chains": {name: world.settings(name) for name in chains},
+            **tables,
         }
         self.config.write_text(tomli_w.dumps(document))
         seeds.save(self.folder / SEED_FILE, seeds.new_words(), PASSPHRASE)
@@ -139,7 +147,7 @@ class Actor:
         return await Store.open(database_url(self.settings))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
