@@ -10,6 +10,8 @@ from typing import Any
 
 from chains.evm.codec import keccak256, raw_bytes, selector, word, words
 
+SPEAKING = ("Vaults", "BitcoinLightClient", "CollateralRegistry")  # contracts whose errors are put into words
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -30,7 +32,7 @@ class Artifact:
 
 @cache
 def load(name: str) -> Artifact:
-    """The committed artifact "Vaults" or "TestToken"."""
+    """The committed artifact of a contract, e.g. "Vaults"."""
     data = json.loads((files("chains.evm") / "artifacts" / f"{name}.json").read_text("utf-8"))
     return Artifact(
         contract=data["contract"],
@@ -58,8 +60,8 @@ def factory_code_hash(chain_id: int) -> str:
 
 
 def revert_reason(data: bytes | str) -> str | None:
-    """A revert of the factory in words, e.g. "TooEarly(notBefore=1900000000, time=1800000000)"; None if it is
-    none of its errors."""
+    """A revert of a contract of ours in words, e.g. "TooEarly(notBefore=1900000000, time=1800000000)"; None if it
+    is none of their errors."""
     raw = raw_bytes(data)
     error = _errors().get(raw[:4])
     if error is None:
@@ -75,11 +77,10 @@ def revert_reason(data: bytes | str) -> str | None:
 def _errors() -> dict[bytes, tuple[str, tuple[tuple[str, str], ...]]]:
     """Selector -> name and inputs. All inputs of our errors are one word each."""
     found = {}
-    for entry in load("Vaults").abi:
-        if entry["type"] == "error":
-            inputs = tuple((item["name"], item["type"]) for item in entry["inputs"])
-            kinds = ",".join(kind for _, kind in inputs)
-            found[selector(f"{entry['name']}({kinds})")] = (entry["name"], inputs)
+    for entry in (entry for name in SPEAKING for entry in load(name).abi if entry["type"] == "error"):
+        inputs = tuple((item["name"], item["type"]) for item in entry["inputs"])
+        kinds = ",".join(kind for _, kind in inputs)
+        found[selector(f"{entry['name']}({kinds})")] = (entry["name"], inputs)
     return found
 
 

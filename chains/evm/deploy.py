@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,15 +63,77 @@ async def deploy_token(url: str, secret: bytes, name: str, symbol: str, decimals
     from eth_abi.abi import encode
 
     arguments = encode(["string", "string", "uint8"], [name, symbol, decimals])
+    return await deploy_contract(url, secret, load("TestToken").bytecode + arguments)
+
+
+async def deploy_contract(url: str, secret: bytes, creation: bytes) -> Deployed:
+    """Deploy any contract from its creation code with the constructor's arguments. Raises as `deploy_factory`
+    does."""
     async with _Deployer(url, secret) as deployer:
-        return await deployer.create(load("TestToken").bytecode + arguments)
+        return await deployer.create(creation)
+
+
+async def transact(url: str, secret: bytes, to: str, data: bytes) -> dict[str, Any]:
+    """Call a contract from the account of the private key; the receipt. Raises as `deploy_factory` does."""
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.send(to, data)
+
+
+async def deploy_outbox(url: str, secret: bytes) -> Deployed:
+    """Deploy an outbox. Raises as `deploy_factory` does."""
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load("Outbox").bytecode)
+
+
+async def deploy_quorum(url: str, secret: bytes, members: bytes, grace: int, regtest: bool) -> Deployed:
+    """Deploy a quorum whose first set has these packed members. grace: seconds for which a replaced set stays
+    good. regtest: whether one signer may decide. Raises as `deploy_factory` does."""
+    from eth_abi.abi import encode
+
+    arguments = encode(["bytes", "uint64", "bool"], [members, grace, regtest])
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load("Quorum").bytecode + arguments)
+
+
+async def deploy_inbox(
+    url: str, secret: bytes, quorum: str, guardian: str, origins: Sequence[tuple[int, str]]
+) -> Deployed:
+    """Deploy an inbox for lanes from these origins (chain id, outbox). Raises as `deploy_factory` does."""
+    from eth_abi.abi import encode
+
+    arguments = encode(["address", "address", "(uint64,address)[]"], [quorum, guardian, list(origins)])
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load("Inbox").bytecode + arguments)
+
+
+async def deploy_herald(url: str, secret: bytes, factory: str, outbox: str) -> Deployed:
+    """Deploy a herald, which spends legs and sends messages of it. Raises as `deploy_factory` does."""
+    return await _with_addresses(url, secret, "Herald", factory, outbox)
+
+
+async def deploy_bulletin(url: str, secret: bytes, inbox: str, source: int, herald: str) -> Deployed:
+    """Deploy a bulletin, which believes one herald on chain `source`. Raises as `deploy_factory` does."""
+    from eth_abi.abi import encode
+
+    arguments = encode(["address", "uint64", "address"], [inbox, source, herald])
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load("Bulletin").bytecode + arguments)
+
+
+async def deploy_test_recipient(url: str, secret: bytes, inbox: str) -> Deployed:
+    """Deploy a recipient that does nothing; for local nodes. Raises as `deploy_factory` does."""
+    return await _with_addresses(url, secret, "TestRecipient", inbox)
+
+
+async def _with_addresses(url: str, secret: bytes, contract: str, *arguments: str) -> Deployed:
+    async with _Deployer(url, secret) as deployer:
+        return await deployer.create(load(contract).bytecode + b"".join(word(address_bytes(a)) for a in arguments))
 
 
 async def mint(url: str, secret: bytes, token: str, to: str, amount: int) -> str:
     """Mint units of a test token to an account; returns the transaction id."""
     data = keccak256(b"mint(address,uint256)")[:4] + word(address_bytes(to)) + word(amount)
-    async with _Deployer(url, secret) as deployer:
-        return str((await deployer.send(token, data))["transactionHash"])
+    return str((await transact(url, secret, token, data))["transactionHash"])
 
 
 class _Deployer:

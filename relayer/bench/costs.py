@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from chains.evm.measure import measure_costs
+from chains.evm.measure_light_client import measure_light_client
 from chains.legs import NATIVE, Leg
 from chains.legs import Path as LegPath
 from chains.port import Chain, SignedTx, Wallet
@@ -102,10 +103,12 @@ class _Bench:
 
 
 async def _evm(world: World, name: str) -> dict[str, int]:
-    """Receipts of a third party that pushes two-path claims to an account that exists and holds the asset."""
+    """Receipts of a third party that pushes two-path claims to an account that exists and holds the asset; and of
+    Bitcoin's headers and proofs."""
     node = world.anvil(name)
     await node.rpc("evm_setAutomine", True)
-    return await measure_costs(node.url, bytes.fromhex(next(iter(node.accounts.values()))[2:]))
+    secret = bytes.fromhex(next(iter(node.accounts.values()))[2:])
+    return await measure_costs(node.url, secret) | await measure_light_client(node.url, secret)
 
 
 def _hash(preimage: bytes) -> bytes:

@@ -14,7 +14,21 @@ from chains.testing.locate import find
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "chains" / "evm" / "contracts"
 TIMEOUT = 1200  # seconds; ten thousand runs of each property take about a minute of one idle core
-LEAST = {"Batch": 10, "Consent": 9, "Fuzz": 4, "Invariant": 1, "Spend": 21, "Token": 19}
+LEAST = {
+    "Batch": 10,
+    "Consent": 9,
+    "Fuzz": 4,
+    "Invariant": 1,
+    "Spend": 21,
+    "Token": 19,
+    "Messages": 23,
+    "MessagesFuzz": 2,
+    "MessagesInvariant": 1,
+    "Quorum": 14,
+    "Herald": 4,
+    "Headers": 29,
+    "Proofs": 20,
+}
 
 
 def run_forge() -> dict[str, Any]:

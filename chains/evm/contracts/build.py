@@ -18,7 +18,18 @@ from Crypto.Hash import keccak
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 ARTIFACTS = HERE.parent / "artifacts"
-CONTRACTS = ("Vaults", "TestToken")
+CONTRACTS = (
+    "Vaults",
+    "TestToken",
+    "Outbox",
+    "Inbox",
+    "Quorum",
+    "Herald",
+    "Bulletin",
+    "TestRecipient",
+    "BitcoinLightClient",
+    "CollateralRegistry",
+)
 SETTINGS: dict[str, Any] = {
     "evmVersion": "cancun",  # the oldest with EIP-1153 and EIP-6780, which the vaults stand on
     "viaIR": True,

@@ -262,6 +262,10 @@ abstract contract Kit {
 
     // --- claims about the world
 
+    function ok(bool holds, string memory what) internal pure {
+        require(holds, what);
+    }
+
     function eq(uint256 found, uint256 expected, string memory what) internal pure {
         if (found != expected) revert Unequal(what, found, expected);
     }
