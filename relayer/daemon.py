@@ -6,9 +6,9 @@ It starts whatever is down, says so, and goes on when it comes back; it stops wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -20,6 +20,7 @@ from htlc.driver import Driver
 from relayer import ops
 from relayer.dashboard import pages
 from relayer.dashboard.board import BoardMaker
+from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.steering import Steering, page_token
 from relayer.errors import SafetyHalt
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
@@ -45,6 +46,7 @@ class Daemon:
         self.party = party
         self.driver = driver
         self.held: dict[str, dict[str, int]] = {}  # what our wallets held last, by chain and asset
+        self._lanes = LaneWatch(party.settings.dashboard.lanes) if party.settings.dashboard.lanes else None
         self._well = True
 
     @classmethod
@@ -65,13 +67,9 @@ class Daemon:
                 metrics = Metrics(PartyCollector(self.driver, self.vitals))
                 await _listen(stack, ops.application(self.health, metrics), settings.ops.listen)
             if settings.dashboard.listen:
-                token = page_token(settings.party.folder)
-                steering = Steering(self.party.store, self.party.agreement, token)
-                await _listen(stack, pages.application(BoardMaker(self), steering), settings.dashboard.listen)
+                await _listen(stack, self._page(), settings.dashboard.listen)
             async with asyncio.TaskGroup() as group:
-                beside = [
-                    group.create_task(step) for step in (self._open_late(), self._look_after(), self._count())
-                ]
+                beside = [group.create_task(step) for step in self._beside()]
                 mailing = group.create_task(self.party.mailer.run(stop))
                 if ready is not None:
                     ready.set()
@@ -81,6 +79,17 @@ class Daemon:
                 await mailing
                 for task in beside:
                     task.cancel()
+
+    def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What is done besides driving deals."""
+        yield from (self._open_late(), self._look_after(), self._count())
+        if self._lanes is not None:
+            yield self._lanes.run()
+
+    def _page(self) -> web.Application:
+        """The web page. Raises OSError where its token can't be kept."""
+        steering = Steering(self.party.store, self.party.agreement, page_token(self.party.settings.party.folder))
+        return pages.application(BoardMaker(self, self._lanes), steering)
 
     # --- health ------------------------------------------------------------------------------------------
 

@@ -154,6 +154,12 @@ class DashboardSettings(Section):
         pattern=r"^(|(localhost|127(\.\d+){3}|\[::1\]):\d+)$",
         description="loopback address and port; empty: none",
     )
+    lanes: str = Field(
+        default="",
+        pattern=r"^(|http://(localhost|127(\.\d+){3}|\[::1\]):\d+/\S*)$",
+        description="loopback URL at which a relayer says how its lanes stand; empty: none",
+        examples=["http://127.0.0.1:9970/lanes"],
+    )
 
 
 class ExplorerSettings(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ from htlc.protocols.option import OPTION
 from options.quoting import Market
 from relayer.dashboard.cards import address_link, deal_card, urgency
 from relayer.dashboard.coins import Coins, coin_key
-from relayer.dashboard.models import Board, ChainCard, Check, ClosedCard, Holding, Lane, Profile, ProposalCard
+from relayer.dashboard.lanes import LaneWatch
+from relayer.dashboard.models import Board, ChainCard, Check, ClosedCard, Holding, Profile, ProposalCard
 from relayer.dashboard.option import profile
 from relayer.health import Health, Vitals, judge
 
@@ -22,13 +23,11 @@ CLOSED = 10  # deals that are over, and undecided proposals, at most
 KEPT = 64  # boards of one look, at most
 UNDECIDED = ("received", "offered", "accepted")
 
-Lanes = Callable[[], Sequence[Lane]]
-
 
 class BoardMaker:
-    """Makes boards. lanes: what the relayer says of its lanes, where there is one."""
+    """Makes boards. lanes: the relayer's, where there is one."""
 
-    def __init__(self, daemon: Daemon, lanes: Lanes | None = None) -> None:
+    def __init__(self, daemon: Daemon, lanes: LaneWatch | None = None) -> None:
         self._daemon = daemon
         self._party = daemon.party
         self._driver = daemon.driver
@@ -89,7 +88,7 @@ class BoardMaker:
             ),
             closed=await self._over(),
             proposals=await self._proposals(),
-            lanes=None if self._lanes is None else tuple(self._lanes()),
+            relayer=None if self._lanes is None else self._lanes.last,
         )
 
     def _chains(self, vitals: Vitals, health: Health) -> Iterator[ChainCard]:

@@ -162,9 +162,16 @@ class Lane(_Part):
     detail: str = ""
 
 
+class Lanes(_Part):
+    """All lanes of a relayer. trouble: why what stands here is old, or is nothing."""
+
+    trouble: str | None
+    lanes: tuple[Lane, ...]
+
+
 class Board(_Part):
-    """The whole page. deals: a window of `open` ones from `first` on, the most urgent first. lanes: None where
-    this party relays no messages."""
+    """The whole page. deals: a window of `open` ones from `first` on, the most urgent first. relayer: None where
+    none is configured."""
 
     version: str
     identity: str
@@ -180,7 +187,7 @@ class Board(_Part):
     deals: tuple[DealCard, ...]
     closed: tuple[ClosedCard, ...]
     proposals: tuple[ProposalCard, ...]
-    lanes: tuple[Lane, ...] | None
+    relayer: Lanes | None
 
 
 class Point(_Part):

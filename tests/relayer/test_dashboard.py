@@ -11,8 +11,9 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from types import SimpleNamespace
 
+import aiohttp
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from chains.legs import Leg
@@ -28,7 +29,8 @@ from options.quoting import Market
 from relayer.dashboard import pages, steering, stream
 from relayer.dashboard.board import WINDOW, BoardMaker
 from relayer.dashboard.cards import deal_card, urgency
-from relayer.dashboard.models import Board, Coin, Lane, Profile
+from relayer.dashboard.lanes import LaneWatch
+from relayer.dashboard.models import Board, Coin, Lane, Lanes, Profile
 from relayer.dashboard.option import POINTS, profile
 from relayer.dashboard.steering import Steering, page_token
 from relayer.health import ChainVitals, Vitals
@@ -173,7 +175,7 @@ async def test_a_board_shows_the_most_urgent_of_many_deals():
     assert [(chain.name, chain.well) for chain in board.chains] == [("bitcoin", True), ("evm", False)]
     assert board.holdings[0].units == "7"
     assert [one.outcome for one in board.closed] == ["expired"]
-    assert board.lanes is None
+    assert board.relayer is None
     assert Board.model_validate_json(board.model_dump_json()) == board
 
 
@@ -217,8 +219,26 @@ async def test_a_thousand_deals_fit():
 
 async def test_lanes_are_shown_where_there_is_a_relayer():
     lane = Lane(name="a-b", source="a", destination="b", state="halted", backlog=3, delivered=10**6, oldest=9)
-    board = await BoardMaker(many(0), lambda: (lane,)).board()
-    assert board.lanes == (lane,)
+    said = [json.dumps([lane.model_dump()]).encode()]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=said[-1])
+
+    app = web.Application()
+    app.add_routes([web.get("/lanes", answer)])
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        watch = LaneWatch(str(server.make_url("/lanes")))
+        watch.last = await watch._ask(session)
+        assert (await BoardMaker(many(0), watch).board()).relayer == Lanes(trouble=None, lanes=(lane,))
+        for bad in (b"", b"{}", b"[1]", b"[" * 10**6, b"[" + b" " * 10**6 + b"]", b"\xff"):
+            said.append(bad)
+            found = await watch._ask(session)
+            assert "no list of lanes" in found.trouble
+    watch.last = Lanes(trouble=None, lanes=(lane,))
+    async with aiohttp.ClientSession() as session:
+        gone = await watch._ask(session)
+    assert "no answer" in gone.trouble
+    assert gone.lanes == (lane,)  # what it said last
 
 
 # --- options ---------------------------------------------------------------------------------------------

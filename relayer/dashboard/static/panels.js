@@ -82,10 +82,10 @@ const LANE_STATES = { running: "good", paused: "warn", halted: "bad" };
 
 /** What the relayer carries. */
 export function lanesPanel(board) {
-  if (board.lanes === null) {
+  if (board.relayer === null) {
     return panel("lanes", "Relayer", h("p", { class: "quiet" }, "This party relays no messages."));
   }
-  const rows = board.lanes.map((lane) => [
+  const rows = board.relayer.lanes.map((lane) => [
     lane.name,
     `${lane.source} → ${lane.destination}`,
     [pill(LANE_STATES[lane.state], lane.state), lane.detail && ` ${lane.detail}`],
@@ -94,7 +94,9 @@ export function lanesPanel(board) {
     lane.delivered.toLocaleString("en"),
   ]);
   const heads = ["lane", "from → to", "state", "backlog", "oldest waits", "delivered"];
-  return panel("lanes", "Relayer", rows.length ? table("Lanes", heads, rows) : h("p", { class: "quiet" }, "No lane is configured."));
+  const none = !board.relayer.trouble && h("p", { class: "quiet" }, "No lane is configured.");
+  const trouble = board.relayer.trouble && h("p", { class: "trouble" }, board.relayer.trouble);
+  return panel("lanes", "Relayer", trouble, rows.length ? table("Lanes", heads, rows) : none);
 }
 
 /** Deals that are over. */
