@@ -83,6 +83,7 @@ class BoardMaker:
             holdings=tuple(self._holdings()),
             open=len(reports),
             first=first,
+            window=WINDOW,
             deals=tuple(
                 deal_card(report, vitals.margins.get(report.observation.deal.id), explorers) for report in shown
             ),

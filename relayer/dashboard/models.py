@@ -170,7 +170,7 @@ class Lanes(_Part):
 
 
 class Board(_Part):
-    """The whole page. deals: a window of `open` ones from `first` on, the most urgent first. relayer: None where
+    """The whole page. deals: at most `window` of `open` ones from `first` on, the most urgent first. relayer: None where
     none is configured."""
 
     version: str
@@ -184,6 +184,7 @@ class Board(_Part):
     holdings: tuple[Holding, ...]
     open: int
     first: int
+    window: int
     deals: tuple[DealCard, ...]
     closed: tuple[ClosedCard, ...]
     proposals: tuple[ProposalCard, ...]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from options.quoting import Market
 from relayer.dashboard.board import BoardMaker
@@ -74,6 +74,16 @@ class MarketQuery(_Query):
     spot: Price | None = None
     vol: Volatility | None = None
 
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.spot is None) != (self.vol is None):
+            raise ValueError("spot and vol come together")
+        return self
+
+    @property
+    def market(self) -> Market | None:
+        return None if self.spot is None or self.vol is None else Market(self.spot, self.vol)
+
 
 def application(maker: BoardMaker, steering: Steering) -> web.Application:
     """The page as an application of its own."""
@@ -94,9 +104,7 @@ def _data(maker: BoardMaker, streams: Streams) -> list[web.RouteDef]:
         return await streams.serve(request, _query(BoardQuery, request).first)
 
     async def option(request: web.Request) -> web.Response:
-        query = _query(MarketQuery, request)
-        known = query.spot is not None and query.vol is not None
-        market = Market(query.spot or 0.0, query.vol or 0.0) if known else None
+        market = _query(MarketQuery, request).market
         found = await maker.profile(request.match_info["deal"], market)
         if found is None:
             raise web.HTTPNotFound(text="no open option deal has this id")
@@ -104,7 +112,7 @@ def _data(maker: BoardMaker, streams: Streams) -> list[web.RouteDef]:
 
     return [
         web.get("/board", board),
-        web.get("/board/events", events),
+        web.get("/board/events", events, allow_head=False),
         web.get("/board/options/{deal:[0-9a-f]{1,64}}", option),
     ]
 

@@ -33,15 +33,18 @@ class Streams:
         if self._open >= MAX_STREAMS:
             raise web.HTTPServiceUnavailable(text="too many streams", headers={"Retry-After": RETRY_AFTER})
         self._open += 1
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         try:
-            response = web.StreamResponse(
-                headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-            )
             await response.prepare(request)
             await self._send(response, first)
-            return response
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()  # what it never took would keep the connection
+        except ConnectionError:
+            pass  # the reader is gone, which is how streams end
         finally:
             self._open -= 1
+        return response
 
     async def _send(self, response: web.StreamResponse, first: int) -> None:
         loop = asyncio.get_running_loop()

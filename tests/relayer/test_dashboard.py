@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
-from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from chains.legs import Leg
-from chains.port import LegFacts
-from htlc.driver import Report
 from htlc.errors import NoSuchDeal
-from htlc.lineage import Attempts
-from htlc.observer import Known, Observation
 from htlc.ports import Deal
-from htlc.protocols.base import Facts, Now, Will
-from htlc.protocols.option import OPTION
+from htlc.protocols.base import Will
 from options.quoting import Market
 from relayer.dashboard import pages, steering, stream
 from relayer.dashboard.board import WINDOW, BoardMaker
@@ -33,43 +26,18 @@ from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.models import Board, Coin, Lane, Lanes, Profile
 from relayer.dashboard.option import POINTS, profile
 from relayer.dashboard.steering import Steering, page_token
-from relayer.health import ChainVitals, Vitals
-from relayer.settings import ExplorerSettings
 from settlement.errors import AlreadyAnswered
 from settlement.premium import option_quote
 from settlement.store.errors import NoSuchProposal
-from tests.htlc.deals import GUARDS, NOW, SECRETS, funded, hashed, make_terms, spent, stance
+from tests.htlc.deals import NOW, spent
+from tests.relayer.boards import EXPLORERS, LIVE, deal, many, report
 
 TOKEN = "a token of play money"
 STATIC = files("relayer.dashboard").joinpath("static")
-EXPLORERS = {"bitcoin": ExplorerSettings(address="https://explorer.invalid/a/{address}?x=1")}
 YEAR = 365 * 86_400
 
 
 # --- cards -----------------------------------------------------------------------------------------------
-
-
-def deal(role: str = "holder", kind: str = "call", **more: object) -> Deal:
-    terms = make_terms("option", kind=kind)
-    return replace(Deal(terms.id, terms, role, GUARDS, {"bitcoin": 1, "evm": 1}, NOW), **more)
-
-
-def report(agreed: Deal, facts: Mapping[str, LegFacts], *shown: str) -> Report:
-    """What a driver makes of a deal whose legs stand like that."""
-    legs = {name: Leg(leg.chain, leg.asset, leg.amount, bytes(32), ()) for name, leg in agreed.terms.legs.items()}
-    known = Known(OPTION, legs, {name: f"address of {name}" for name in legs})
-    whole = {name: LegFacts() for name in legs} | facts
-    view = OPTION.derive(agreed.terms, Facts(whole, {hashed(label): SECRETS[label] for label in shown}))
-    ours = stance(agreed.terms, agreed.role, will=agreed.will, limited=agreed.limited)
-    seen = Observation(agreed, known, Attempts((), {}), whole, {}, view, ours, Now(NOW, NOW, {}))
-    return Report(seen, (), ())
-
-
-LIVE = {
-    "collateral": funded("collateral"),
-    "premium": spent("premium", "activate", "a"),
-    "strike": funded("strike"),
-}
 
 
 def test_a_live_option_as_a_card():
@@ -113,57 +81,6 @@ def test_what_is_due_comes_first():
 
 
 # --- the board -------------------------------------------------------------------------------------------
-
-
-class Paper:
-    """A chain that knows its coin's decimals, and counts who asks."""
-
-    family, timing = "paper", None
-
-    def __init__(self, asked: list[str], name: str) -> None:
-        self.asked, self.name = asked, name
-
-    async def decimals(self, asset: str) -> int:
-        self.asked.append(self.name)
-        return 8
-
-
-class Running:
-    """A daemon between two looks, with open deals in it; also its party, driver, store and book."""
-
-    def __init__(self, reports: dict[str, Report]) -> None:
-        self.party = self.driver = self.store = self.book = self.pulse = self.clock = self
-        self.ticks, self.identity, self.asked = 1, "aa" * 32, []
-        self.reports, self.snapshots, self.live = reports, {}, frozenset({"bitcoin"})
-        self.chains = {name: Paper(self.asked, name) for name in ("bitcoin", "evm")}
-        self.settings = SimpleNamespace(
-            chains={"bitcoin": {"coin": "bitcoin"}, "evm": {"tokens": {}}}, explorers=EXPLORERS
-        )
-        self.wallets = {"bitcoin": SimpleNamespace(address="bcrt1")}
-        self.held = {"bitcoin": {"native": 7}}
-        self.histories = 0
-
-    def vitals(self) -> Vitals:
-        chain = ChainVitals(height=100, age=10, stale_after=60)
-        found = {"bitcoin": chain, "evm": replace(chain, trouble="no answer")}
-        return Vitals(
-            found, idle=1.0, stall=30.0, margins={max(self.reports): 5} if self.reports else {}, margin=60
-        )
-
-    def now(self) -> float:
-        return NOW + 0.5
-
-    async def history(self, limit: int, closed: bool) -> tuple[Deal, ...]:
-        self.histories += 1
-        return (deal(outcome="expired"),)
-
-    async def proposals(self, state: str, limit: int) -> tuple[()]:
-        return ()
-
-
-def many(number: int) -> Running:
-    found = (deal(peer=str(at)) for at in range(number))
-    return Running({f"{at:04x}": report(replace(one, id=f"{at:04x}"), LIVE, "a") for at, one in enumerate(found)})
 
 
 async def test_a_board_shows_the_most_urgent_of_many_deals():
@@ -403,7 +320,9 @@ async def test_bad_questions_for_the_board_are_refused(query):
             assert (await client.get(f"{path}?{query}")).status == 400
 
 
-@pytest.mark.parametrize("query", ["spot=nan&vol=1", "spot=1e400&vol=1", "spot=-1&vol=1", "spot=1&vol=0", "x=1"])
+@pytest.mark.parametrize(
+    "query", ["spot=nan&vol=1", "spot=1e400&vol=1", "spot=-1&vol=1", "spot=1&vol=0", "spot=1", "vol=1", "x=1"]
+)
 async def test_bad_markets_are_refused(query):
     async with served() as (_, client):
         assert (await client.get(f"/board/options/ab?{query}")).status == 400
@@ -551,6 +470,31 @@ async def test_streams_are_counted_and_end_with_the_server(monkeypatch):
             await client.server.close()
             for answer in answers:
                 await answer.release()
+
+
+async def test_a_reader_who_takes_nothing_is_let_go(monkeypatch):
+    monkeypatch.setattr(stream, "MAX_STREAMS", 1)
+    monkeypatch.setattr(stream, "PACE_SECONDS", 0.001)
+    monkeypatch.setattr(stream, "WRITE_SECONDS", 0.2)
+    async with served() as (maker, client):
+
+        async def always_new(first: int) -> Board:
+            return Board.model_construct(identity="x" * 500_000)
+
+        maker.board = always_new
+        reader, writer = await asyncio.open_connection(client.server.host, client.server.port, limit=1024)
+        writer.write(b"GET /board/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b"200" in await reader.readline()  # and not a word more
+        assert (await client.get("/board/events")).status == 503
+        async with asyncio.timeout(20):
+            while (await client.get("/board/events")).status == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        writer.close()
+
+
+async def test_a_stream_is_not_opened_by_asking_for_its_head():
+    async with served() as (_, client):
+        assert (await client.head("/board/events")).status == 405
 
 
 class References(HTMLParser):

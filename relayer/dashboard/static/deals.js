@@ -12,19 +12,18 @@ export function dealsPanel(state, now) {
   const clocks = new Map(board.chains.map((chain) => [chain.name, chain.clock]));
   const deals = board.deals.map((deal) => dealCard(state, deal, clocks, now));
   const none = h("p", { class: "quiet" }, "No deal is open. ", h("code", {}, "strikelock deal propose"), " begins one.");
-  return panel("deals", `Open deals (${board.open})`, deals.length ? deals : none, pager(board));
+  return panel("deals", `Open deals (${board.open})`, board.open ? deals : none, pager(board));
 }
 
 function pager(board) {
   const last = board.first + board.deals.length;
   if (board.first === 0 && last >= board.open) return null;
   const button = (name, to, there) => h("button", { type: "button", "data-do": "page", "data-first": to, disabled: !there }, name);
-  const size = Math.max(board.deals.length, 1);
   return h(
     "nav",
     { class: "pager", "aria-label": "Pages of deals" },
-    button("← More urgent", Math.max(0, board.first - size), board.first > 0),
-    h("span", {}, `${board.first + 1}–${last} of ${board.open}`),
+    button("← More urgent", Math.max(0, board.first - board.window), board.first > 0),
+    h("span", {}, board.deals.length ? `${board.first + 1}–${last} of ${board.open}` : `none of ${board.open} is here any more`),
     button("Less urgent →", last, last < board.open),
   );
 }
