@@ -170,8 +170,8 @@ class Lanes(_Part):
 
 
 class Board(_Part):
-    """The whole page. deals: at most `window` of `open` ones from `first` on, the most urgent first. relayer: None where
-    none is configured."""
+    """The whole page. deals: at most `window` of `open` ones from `first` on, the most urgent first. relayer: None
+    where none is configured."""
 
     version: str
     identity: str
