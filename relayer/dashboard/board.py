@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from htlc.protocols.option import OPTION
 from options.quoting import Market
 from relayer.dashboard.cards import address_link, deal_card, urgency
 from relayer.dashboard.coins import Coins, coin_key
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.models import Board, ChainCard, Check, ClosedCard, Holding, Profile, ProposalCard
-from relayer.dashboard.option import profile
+from relayer.dashboard.option import is_option, profile
 from relayer.health import Health, Vitals, judge
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class BoardMaker:
         """The position of an open option deal; None where there is none of that id, or an asset of it is not known
         yet."""
         report = self._driver.reports.get(deal)
-        if report is None or report.observation.deal.terms.protocol != OPTION.name:
+        if report is None or not is_option(report.observation.deal.terms):
             return None
         found = report.observation.deal
         legs = [(leg.chain, leg.asset) for leg in found.terms.legs.values()]

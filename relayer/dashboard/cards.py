@@ -14,6 +14,7 @@ from htlc.protocols import option
 from htlc.protocols.base import Absent, Funded, LegState, Spent
 from relayer.dashboard.coins import coin_key
 from relayer.dashboard.models import DeadlineCard, DealCard, LegCard, StepCard, TransactionCard
+from relayer.dashboard.option import is_option
 from relayer.settings import ExplorerSettings
 
 Explorers = Mapping[str, ExplorerSettings]
@@ -30,6 +31,7 @@ def deal_card(report: Report, margin: int | None, explorers: Explorers) -> DealC
         id=deal.id,
         protocol=terms.protocol,
         kind=terms.options.get("kind"),
+        option=is_option(terms),
         role=deal.role,
         peer=deal.peer,
         agreed_at=deal.agreed_at,
@@ -85,10 +87,10 @@ def _state(state: LegState) -> tuple[State, str | None, int]:
 
 def _deadlines(seen: Observation) -> Iterator[DeadlineCard]:
     """The times of the terms, in their order. One that is named after a leg is when that leg's money may go back;
-    the other one, an option's expiry, counts where an exercise is mined."""
+    another one, such as an option's expiry, counts where its first leg is taken."""
     terms = seen.deal.terms
     for name in seen.known.protocol.times:
-        leg = name if name in terms.legs else option.COLLATERAL
+        leg = name if name in terms.legs else next(iter(terms.legs))
         text = f"{name} may go back to the {seen.known.protocol.funder(leg)}" if leg == name else "exercise ends"
         over = isinstance(seen.view.legs[leg], Spent)
         yield DeadlineCard(name=name, at=terms.times[name], chain=terms.legs[leg].chain, text=text, over=over)
@@ -126,7 +128,7 @@ def _may(seen: Observation) -> Iterator[str]:
 
 def _exercisable(seen: Observation) -> bool:
     deal, terms = seen.deal, seen.deal.terms
-    if terms.protocol != "option" or deal.role != option.HOLDER:
+    if not is_option(terms) or deal.role != option.HOLDER:
         return False
     live = terms.hash(*option.A) in seen.view.public
     standing = isinstance(seen.view.legs[option.COLLATERAL], Funded)

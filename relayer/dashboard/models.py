@@ -108,11 +108,12 @@ class TransactionCard(_Part):
 
 class DealCard(_Part):
     """An open deal. margin: seconds left for what we want mined by a deadline now, None where nothing is due.
-    will: what the user asked for; may: what could still be asked for."""
+    kind: of an option, call or put. will: what the user asked for; may: what could still be asked for."""
 
     id: str
     protocol: str
     kind: str | None
+    option: bool
     role: str
     peer: str
     agreed_at: int

@@ -12,7 +12,7 @@ from typing import Literal
 
 from htlc.ports import Deal
 from htlc.protocols.option import COLLATERAL, EXPIRY, HOLDER, PREMIUM, STRIKE
-from htlc.terms import LegTerms
+from htlc.terms import LegTerms, Terms
 from options.amounts import to_coins
 from options.lock import HOURS_PER_YEAR
 from options.quoting import Market
@@ -68,6 +68,11 @@ class Position:
         size = self.size - up * in_coins
         price = (self.total + up * in_money) / size if size > 0 else -1.0
         return price if price > 0 else None
+
+
+def is_option(terms: Terms) -> bool:
+    """Whether a deal is a covered option, by whatever protocol: three legs, and called a call or a put."""
+    return {COLLATERAL, PREMIUM, STRIKE} <= terms.legs.keys() and terms.options.get("kind") in ("call", "put")
 
 
 def position(deal: Deal, coins: Mapping[str, Coin], now: int) -> Position:

@@ -12,8 +12,8 @@ from htlc.driver import Report
 from htlc.lineage import Attempts
 from htlc.observer import Known, Observation
 from htlc.ports import Deal
+from htlc.protocols import protocol
 from htlc.protocols.base import Facts, Now
-from htlc.protocols.option import OPTION
 from relayer.health import ChainVitals, Vitals
 from relayer.settings import ExplorerSettings
 from tests.htlc.deals import GUARDS, NOW, SECRETS, funded, hashed, make_terms, spent, stance
@@ -29,9 +29,10 @@ def deal(role: str = "holder", kind: str = "call", **more: object) -> Deal:
 def report(agreed: Deal, facts: Mapping[str, LegFacts], *shown: str) -> Report:
     """What a driver makes of a deal whose legs stand like that."""
     legs = {name: Leg(leg.chain, leg.asset, leg.amount, bytes(32), ()) for name, leg in agreed.terms.legs.items()}
-    known = Known(OPTION, legs, {name: f"address of {name}" for name in legs})
+    spoken = protocol(agreed.terms.protocol)
+    known = Known(spoken, legs, {name: f"address of {name}" for name in legs})
     whole = {name: LegFacts() for name in legs} | facts
-    view = OPTION.derive(agreed.terms, Facts(whole, {hashed(label): SECRETS[label] for label in shown}))
+    view = spoken.derive(agreed.terms, Facts(whole, {hashed(label): SECRETS[label] for label in shown}))
     ours = stance(agreed.terms, agreed.role, will=agreed.will, limited=agreed.limited)
     seen = Observation(agreed, known, Attempts((), {}), whole, {}, view, ours, Now(NOW, NOW, {}))
     return Report(seen, (), ())

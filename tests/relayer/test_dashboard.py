@@ -29,7 +29,7 @@ from relayer.dashboard.steering import Steering, page_token
 from settlement.errors import AlreadyAnswered
 from settlement.premium import option_quote
 from settlement.store.errors import NoSuchProposal
-from tests.htlc.deals import NOW, spent
+from tests.htlc.deals import GUARDS, NOW, funded, make_terms, spent
 from tests.relayer.boards import EXPLORERS, LIVE, deal, many, report
 
 TOKEN = "a token of play money"
@@ -73,6 +73,14 @@ def test_a_live_option_as_a_card():
 def test_only_what_makes_sense_can_be_asked_for(change, facts, may):
     shown = ("a",) if facts else ()
     assert deal_card(report(deal(**change), facts, *shown), None, {}).may == may
+
+
+def test_a_swap_as_a_card():
+    terms = make_terms("swap")
+    card = deal_card(report(Deal(terms.id, terms, "initiator", GUARDS, {}, NOW), {"x": funded("x", 1)}), None, {})
+    assert (card.option, card.kind, card.may) == (False, None, ("stop",))
+    assert [(line.name, line.chain) for line in card.deadlines] == [("y", "evm"), ("x", "bitcoin")]
+    assert [(leg.name, leg.state, leg.depth) for leg in card.legs] == [("x", "funded", 1), ("y", "absent", 0)]
 
 
 def test_what_is_due_comes_first():

@@ -48,7 +48,7 @@ function dealCard(state, deal, clocks, now) {
     h("div", { class: "columns" }, steps(state.board, deal, now), deadlines(deal, now)),
     actions(deal),
     transactions(deal),
-    deal.protocol === "option" && optionPanel(state, deal),
+    deal.option && optionPanel(state, deal),
   );
 }
 
