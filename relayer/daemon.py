@@ -24,6 +24,7 @@ from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.steering import Steering, page_token
 from relayer.errors import SafetyHalt
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
+from relayer.listening import listen
 from relayer.metrics import Metrics, PartyCollector
 from relayer.notify import READY, STOPPING, WATCHDOG, notify, status, watchdog_seconds
 from relayer.party import Party
@@ -62,12 +63,12 @@ class Daemon:
         Raises SafetyHalt."""
         settings = self.party.settings
         async with AsyncExitStack() as stack:
-            await _listen(stack, self.party.gate.application(), settings.peer.listen)
+            await listen(stack, self.party.gate.application(), settings.peer.listen)
             if settings.ops.listen:
                 metrics = Metrics(PartyCollector(self.driver, self.vitals))
-                await _listen(stack, ops.application(self.health, metrics), settings.ops.listen)
+                await listen(stack, ops.application(self.health, metrics), settings.ops.listen)
             if settings.dashboard.listen:
-                await _listen(stack, self._page(), settings.dashboard.listen)
+                await listen(stack, self._page(), settings.dashboard.listen)
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(step) for step in self._beside()]
                 mailing = group.create_task(self.party.mailer.run(stop))
@@ -189,12 +190,3 @@ def chain_vitals(party: Party, name: str, eyes: Eyes, coin: int | None) -> Chain
         coin=coin,
         low=party.settings.fees.get(name, FeeSettings()).low,
     )
-
-
-async def _listen(stack: AsyncExitStack, app: web.Application, address: str) -> None:
-    """Serve an application at HOST:PORT until the stack unwinds."""
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    host, _, port = address.rpartition(":")
-    await web.TCPSite(runner, host.strip("[]"), int(port)).start()

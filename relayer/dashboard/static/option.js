@@ -5,7 +5,8 @@ import { number, symbol } from "./format.js";
 
 const WIDE = 420;
 const HIGH = 250;
-const PAD = { left: 58, right: 12, top: 12, bottom: 34 };
+const LABEL = 70; // between two prices that are written below
+const PAD = { left: 58, right: 22, top: 12, bottom: 34 };
 
 const GREEKS = [
   ["value", "value", "money"],
@@ -100,9 +101,8 @@ function chart(profile, chosen) {
     points[0].today !== null && h("path", { class: "today", d: line("today") }),
     h("circle", { class: "expiry", cx: x(chosen.spot), cy: y(chosen.expiry), r: 3.5 }),
     sides(low, high).map(side),
-    label(points[0].spot, compact(points[0].spot)),
     label(profile.strike, `strike ${compact(profile.strike)}`),
-    label(points.at(-1).spot - (points.at(-1).spot - points[0].spot) * 0.04, compact(points.at(-1).spot)),
+    [points[0].spot, points.at(-1).spot].filter((end) => Math.abs(x(end) - x(profile.strike)) > LABEL).map((end) => label(end, compact(end))),
   );
 }
 
