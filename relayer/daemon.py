@@ -6,9 +6,9 @@ It starts whatever is down, says so, and goes on when it comes back; it stops wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -18,8 +18,13 @@ from chains.legs import NATIVE
 from chains.port import Snapshot
 from htlc.driver import Driver
 from relayer import ops
+from relayer.dashboard import pages
+from relayer.dashboard.board import BoardMaker
+from relayer.dashboard.lanes import LaneWatch
+from relayer.dashboard.steering import Steering, page_token
 from relayer.errors import SafetyHalt
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
+from relayer.listening import listen
 from relayer.metrics import Metrics, PartyCollector
 from relayer.notify import READY, STOPPING, WATCHDOG, notify, status, watchdog_seconds
 from relayer.party import Party
@@ -32,7 +37,7 @@ log = structlog.get_logger(__name__)
 WATCH_SECONDS: Final = 1.0  # between two looks at ourselves
 WATCHDOG_SHARE: Final = 3  # systemd hears from us so many times within its limit
 OPEN_SECONDS: Final = 5.0  # between two tries at a chain that was down when we started
-COIN_SECONDS: Final = 30.0  # between two looks into the wallets
+COIN_SECONDS: Final = 5.0  # between two looks into the wallets, at least
 
 
 class Daemon:
@@ -41,7 +46,8 @@ class Daemon:
     def __init__(self, party: Party, driver: Driver) -> None:
         self.party = party
         self.driver = driver
-        self._coin: dict[str, int] = {}
+        self.held: dict[str, dict[str, int]] = {}  # what our wallets held last, by chain and asset
+        self._lanes = LaneWatch(party.settings.dashboard.lanes) if party.settings.dashboard.lanes else None
         self._well = True
 
     @classmethod
@@ -57,14 +63,14 @@ class Daemon:
         Raises SafetyHalt."""
         settings = self.party.settings
         async with AsyncExitStack() as stack:
-            await _listen(stack, self.party.gate.application(), settings.peer.listen)
+            await listen(stack, self.party.gate.application(), settings.peer.listen)
             if settings.ops.listen:
                 metrics = Metrics(PartyCollector(self.driver, self.vitals))
-                await _listen(stack, ops.application(self.health, metrics), settings.ops.listen)
+                await listen(stack, ops.application(self.health, metrics), settings.ops.listen)
+            if settings.dashboard.listen:
+                await listen(stack, self._page(), settings.dashboard.listen)
             async with asyncio.TaskGroup() as group:
-                beside = [
-                    group.create_task(step) for step in (self._open_late(), self._look_after(), self._count())
-                ]
+                beside = [group.create_task(step) for step in self._beside()]
                 mailing = group.create_task(self.party.mailer.run(stop))
                 if ready is not None:
                     ready.set()
@@ -74,6 +80,17 @@ class Daemon:
                 await mailing
                 for task in beside:
                     task.cancel()
+
+    def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What is done besides driving deals."""
+        yield from (self._open_late(), self._look_after(), self._count())
+        if self._lanes is not None:
+            yield self._lanes.run()
+
+    def _page(self) -> web.Application:
+        """The web page. Raises OSError where its token can't be kept."""
+        steering = Steering(self.party.store, self.party.agreement, page_token(self.party.settings.party.folder))
+        return pages.application(BoardMaker(self, self._lanes), steering)
 
     # --- health ------------------------------------------------------------------------------------------
 
@@ -85,7 +102,8 @@ class Daemon:
         """What health is judged by, as of the last tick."""
         settings, pulse = self.party.settings, self.driver.pulse
         chains = {
-            name: chain_vitals(self.party, name, self.driver, self._coin.get(name)) for name in self.party.chains
+            name: chain_vitals(self.party, name, self.driver, self.held.get(name, {}).get(NATIVE))
+            for name in self.party.chains
         }
         return Vitals(
             chains=chains,
@@ -133,14 +151,19 @@ class Daemon:
                     self.driver.poke()
 
     async def _count(self) -> None:
-        """Keep up with what our wallets hold."""
+        """Keep up with what our wallets hold: it changes with blocks only."""
+        counted: dict[str, str] = {}
         while True:
             for name in self.driver.live:
+                tip = self.driver.snapshots[name].tip.hash
+                if counted.get(name) == tip:
+                    continue
                 try:
-                    self._coin[name] = await self.party.wallets[name].balance(NATIVE)
+                    self.held[name] = await self.party.holdings(name)
+                    counted[name] = tip
                 except ChainError as error:
                     log.info("wallet not seen", chain=name, reason=str(error))
-            await asyncio.sleep(COIN_SECONDS if self._coin else WATCH_SECONDS)
+            await asyncio.sleep(COIN_SECONDS if counted else WATCH_SECONDS)
 
 
 class Eyes(Protocol):
@@ -167,12 +190,3 @@ def chain_vitals(party: Party, name: str, eyes: Eyes, coin: int | None) -> Chain
         coin=coin,
         low=party.settings.fees.get(name, FeeSettings()).low,
     )
-
-
-async def _listen(stack: AsyncExitStack, app: web.Application, address: str) -> None:
-    """Serve an application at HOST:PORT until the stack unwinds."""
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    host, _, port = address.rpartition(":")
-    await web.TCPSite(runner, host.strip("[]"), int(port)).start()

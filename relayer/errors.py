@@ -178,3 +178,12 @@ class Undeliverable(LaneError):
     error: str
     reason: str
     template = "lane {lane}: the inbox would refuse it ({reason})"
+
+
+@dataclass(eq=False)
+class DealOver(StrikelockError):
+    """Something was asked of a deal that is closed."""
+
+    deal: str
+    outcome: str
+    template = "deal {deal} is over: {outcome}"

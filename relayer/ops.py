@@ -33,7 +33,7 @@ def application(health: Callable[[], Health], metrics: Metrics) -> web.Applicati
     async def numbers(_: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
-    app = web.Application(middlewares=[_local_only])
+    app = web.Application(middlewares=[local_only])
     app.add_routes([web.get("/live", live), web.get("/ready", ready), web.get("/metrics", numbers)])
     return app
 
@@ -43,7 +43,8 @@ def _answer(health: Health, well: bool) -> web.Response:
 
 
 @web.middleware
-async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what does not name this machine in its Host header."""
     if not _is_local(request.url.host or ""):
         raise web.HTTPForbidden(text="this address is for this machine only")
     return await handler(request)

@@ -155,12 +155,15 @@ class Party:
 
     async def balances(self) -> dict[str, int]:
         """Confirmed holdings by "chain/asset", in smallest units: coins, and the tokens that are configured."""
-        found = {}
-        for name, wallet in self.wallets.items():
-            tokens: Mapping[str, Any] = self.settings.chains[name].get("tokens", {})
-            for asset in (NATIVE, *(self.chains[name].asset(symbol) for symbol in tokens)):
-                found[f"{name}/{asset}"] = await wallet.balance(asset)
-        return found
+        return {
+            f"{name}/{asset}": held for name in self.wallets for asset, held in (await self.holdings(name)).items()
+        }
+
+    async def holdings(self, chain: str) -> dict[str, int]:
+        """Confirmed holdings on one chain by asset, in smallest units. Raises ChainUnavailable."""
+        tokens: Mapping[str, Any] = self.settings.chains[chain].get("tokens", {})
+        assets = (NATIVE, *(self.chains[chain].asset(symbol) for symbol in tokens))
+        return {asset: await self.wallets[chain].balance(asset) for asset in assets}
 
     async def observe(self, id_: str) -> Observation:
         """One deal as the chains show it now. Raises NoSuchDeal."""

@@ -205,6 +205,37 @@ class OpsSettings(Section):
     )
 
 
+class DashboardSettings(Section):
+    """The web page: what the party does and sees, without a token and without anything secret."""
+
+    listen: str = Field(
+        default="",
+        pattern=r"^(|(localhost|127(\.\d+){3}|\[::1\]):\d+)$",
+        description="loopback address and port; empty: none",
+    )
+    lanes: str = Field(
+        default="",
+        pattern=r"^(|http://(localhost|127(\.\d+){3}|\[::1\]):\d+/\S*)$",
+        description="loopback URL at which a relayer says how its lanes stand; empty: none",
+        examples=["http://127.0.0.1:9970/lanes"],
+    )
+
+
+class ExplorerSettings(Section):
+    """Block explorers that the web page links to, by chain. A click tells them what we look at."""
+
+    address: str = Field(
+        default="",
+        pattern=r"^(|https?://[^\s{}]+\{address\}[^\s{}]*)$",
+        description="URL of an address, with {address} in it; empty: no links",
+    )
+    transaction: str = Field(
+        default="",
+        pattern=r"^(|https?://[^\s{}]+\{txid\}[^\s{}]*)$",
+        description="URL of a transaction, with {txid} in it; empty: no links",
+    )
+
+
 class TelemetrySettings(Section):
     """Traces by OpenTelemetry; needs the extra `telemetry`."""
 
@@ -254,6 +285,10 @@ class Settings(BaseSettings):
     validator: ValidatorSettings = ValidatorSettings()
     log: LogSettings = LogSettings()
     ops: OpsSettings = OpsSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    explorers: dict[str, ExplorerSettings] = Field(
+        default_factory=dict, description="one table for each chain, if any", examples=["bitcoin"]
+    )
     telemetry: TelemetrySettings = TelemetrySettings()
     testing: TestingSettings = TestingSettings()
     chains: dict[str, dict[str, Any]] = Field(
@@ -306,6 +341,7 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         problems += _strange_names("validator.endpoints", settings.validator.endpoints, settings.chains)
         for name, lane in settings.lanes.items():
             problems += _strange_names(f"lanes.{name}", (lane.source, lane.destination), settings.chains)
+        problems += _strange_names("explorers", settings.explorers, settings.chains)
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)

@@ -36,7 +36,7 @@ class ActorFailed(StrikelockError):
 
 
 class Actor:
-    """One party's process. `settings` is its configuration, `store` a reader of its database once it runs."""
+    """One party's process. `settings` is its configuration, with `tables` besides what every actor has."""
 
     verb: tuple[str, ...] = ("run",)
 
@@ -48,6 +48,7 @@ class Actor:
         command: Sequence[str] = (),
         attesters: Mapping[str, str] | None = None,
         backup: str = "file",
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.role = role
         self._attesters = dict(attesters or {})
@@ -56,13 +57,15 @@ class Actor:
         self.log = self.folder / "strikelock.log"
         self.command = tuple(command) or (sys.executable, "-m", "relayer.cli")
         self._process: asyncio.subprocess.Process | None = None
-        self.settings = self._prepare(world, chains, backup)
+        self.settings = self._prepare(world, chains, backup, tables or {})
 
     @property
     def url(self) -> str:
         return f"http://{self.settings.peer.listen}"
 
-    def _prepare(self, world: World, chains: Sequence[str], backup: str) -> Settings:
+    def _prepare(
+        self, world: World, chains: Sequence[str], backup: str, tables: Mapping[str, Mapping[str, Any]]
+    ) -> Settings:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "passphrase").write_text(PASSPHRASE)
         document = {
@@ -74,6 +77,7 @@ class Actor:
             "attester": {"listen": f"127.0.0.1:{free_port()}"},
             "attesters": self._attesters,
             "chains": {name: world.settings(name) for name in chains},
+            **tables,
         }
         self.config.write_text(tomli_w.dumps(document))
         seeds.save(self.folder / SEED_FILE, seeds.new_words(), PASSPHRASE)

@@ -36,9 +36,11 @@ def open_revisions(connection: Connection) -> dict[str, int]:
     return {row.id: row.revision for row in rows}
 
 
-def all_ids(connection: Connection, limit: int, offset: int) -> list[str]:
-    """Ids of all deals, closed ones too, newest first."""
+def all_ids(connection: Connection, limit: int, offset: int, closed: bool = False) -> list[str]:
+    """Ids of all deals, closed ones too or (`closed`) alone, newest first."""
     query = select(deals.c.id).order_by(deals.c.number.desc()).limit(limit).offset(offset)
+    if closed:
+        query = query.where(deals.c.outcome.is_not(None))
     return list(connection.execute(query).scalars())
 
 

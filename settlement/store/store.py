@@ -115,11 +115,11 @@ class Store:
         """One deal, closed or not. Raises NoSuchDeal."""
         return (await self._read(lambda connection: journal.load_one(connection, deal)))[1]
 
-    async def history(self, limit: int = 100, offset: int = 0) -> tuple[Deal, ...]:
-        """Deals of any state, newest first."""
+    async def history(self, limit: int = 100, offset: int = 0, closed: bool = False) -> tuple[Deal, ...]:
+        """Deals of any state, or only closed ones, newest first."""
 
         def work(connection: Connection) -> tuple[Deal, ...]:
-            ids = journal.all_ids(connection, limit, offset)
+            ids = journal.all_ids(connection, limit, offset, closed)
             found = journal.load(connection, ids)
             return tuple(found[id_][1] for id_ in ids)
 

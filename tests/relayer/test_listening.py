@@ -1,0 +1,95 @@
+"""Whoever opens many connections, or says nothing on them, is kept within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from relayer import listening
+from relayer.testing.actors import free_port
+
+MANY = 300
+
+
+async def hello(_: web.Request) -> web.Response:
+    return web.Response(text="hello")
+
+
+@asynccontextmanager
+async def listening_at(most: int):
+    port = free_port()
+    app = web.Application()
+    app.add_routes([web.get("/", hello)])
+    async with AsyncExitStack() as stack:
+        await listening.listen(stack, app, f"127.0.0.1:{port}", most)
+        yield port
+
+
+async def ask(port: int) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as answer:
+        return await answer.text()
+
+
+async def closed(reader: asyncio.StreamReader) -> bool:
+    """Whether the other side closed the connection, which may take a moment to arrive."""
+    try:
+        async with asyncio.timeout(1.0):
+            return await reader.read(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+async def test_more_connections_than_there_may_be_are_closed_as_they_come():
+    async with listening_at(20) as port:
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MANY)]
+        ends = await asyncio.gather(*(closed(reader) for reader, _ in opened))
+        assert sum(not end for end in ends) == 20
+        with pytest.raises(aiohttp.ClientError):
+            await ask(port)
+        for _, writer in opened:
+            writer.close()
+        async with asyncio.timeout(10):
+            while await refused(port):
+                pass
+        assert await ask(port) == "hello"
+
+
+async def refused(port: int) -> bool:
+    try:
+        await ask(port)
+    except aiohttp.ClientError:
+        return True
+    return False
+
+
+async def test_a_connection_on_which_nothing_is_said_is_closed(monkeypatch):
+    monkeypatch.setattr(listening, "SILENT_SECONDS", 0.2)
+    async with listening_at(1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        assert await ask(port) == "hello"
+        writer.close()
+
+
+async def test_half_a_request_does_not_hold_a_place_for_ever(monkeypatch):
+    monkeypatch.setattr(listening, "SILENT_SECONDS", 0.2)
+    async with listening_at(1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_an_address_that_is_taken_is_an_error():
+    async with listening_at(1) as port:
+        with pytest.raises(OSError, match="in use"):
+            async with AsyncExitStack() as stack:
+                await listening.listen(stack, web.Application(), f"127.0.0.1:{port}")
