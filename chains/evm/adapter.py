@@ -208,8 +208,8 @@ class EvmChain:
 
     @property
     def announcement(self) -> asyncio.Event | None:
-        """Set once the node announces its next block, or the connection ends; None where it announces nothing. Take
-        it before a look, so that no block comes unnoticed between the look and the wait."""
+        """Set once the node announces its next block, or the connection ends; None where it announces nothing.
+        Take it before a look, so that no block comes unnoticed between the look and the wait."""
         return self._block if self._announces else None
 
     def _announced(self) -> None:
