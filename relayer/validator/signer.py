@@ -66,6 +66,9 @@ class LaneSigner:
         if note.halted is not None:
             raise SafetyHalt(f"lane {self.name}: {note.halted}")
         await self._log.open(self.lane.id)
+        last = await self._book.last_vote(self.lane.id)
+        if last is not None:
+            self._leave(_claim(last))  # we may have died after storing it, before anybody saw it
 
     async def step(self) -> None:
         """Follow the chain, and sign what is new in final blocks. Raises SafetyHalt where a block that we signed
