@@ -77,6 +77,8 @@ class LaneSigner:
         self._floor = await self._book.spans(FLOOR + self.name)
         self._endpoints.listen()
         self._newest = await self._book.last_vote(self.lane.id)
+        if self._newest is not None:
+            self._leave(_claim(self._newest))  # we may have died after storing it, before anybody saw it
 
     @property
     def announcement(self) -> asyncio.Event:
