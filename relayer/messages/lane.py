@@ -150,7 +150,7 @@ class LaneRunner:
             await self._read(final, count, root)
             return self._may_go_on((await looking)[self.lane.id]) and await self._bring(count, asked)
         finally:
-            looking.cancel()
+            await asyncio.wait({looking})
             self._keep_beside()
 
     async def _ask(self, count: int) -> Asked | None:
