@@ -173,6 +173,44 @@ class ValidatorSettings(Section):
     )
 
 
+class OfferSettings(Section):
+    """What our own offers allow those who take them. See docs/offers.md for what each limit is against."""
+
+    serve: bool = Field(default=True, description="answer peers that ask for our offers")
+    peers: tuple[str, ...] = Field(
+        default=(), description="identities of those whom we sell to; empty: anyone, and identities cost nothing"
+    )
+    quote: int = Field(default=30, ge=1, le=3600, description="seconds that a quote is good for")
+    answer: int = Field(
+        default=60,
+        ge=1,
+        le=300,
+        description="seconds that a taken part is reserved for a taker that does not answer",
+    )
+    takings_per_peer: int = Field(
+        default=3, ge=1, description="takings of one peer that may be open before their premium is taken"
+    )
+    takings: int = Field(default=50, ge=1, description="such takings of all peers together")
+    cooldown: int = Field(
+        default=3600,
+        ge=0,
+        description="seconds that a peer waits after a taking of its fell through; doubles with each further one",
+    )
+    spot_age: int = Field(default=60, ge=1, description="seconds after which a price is too old to quote by")
+    locked_per_peer: dict[str, int] = Field(
+        default_factory=dict,
+        description='the most of ours that such takings of one peer may lock, by "CHAIN/ASSET", smallest units',
+    )
+    locked: dict[str, int] = Field(
+        default_factory=dict, description="the same for all peers together; what is not named has no limit"
+    )
+    prices: dict[str, Path] = Field(
+        default_factory=dict,
+        description='by "CHAIN/ASSET:CHAIN/ASSET" (underlying, money), a file that a feed of yours keeps: one'
+        " number, the price of a whole coin of the underlying; relative to this file",
+    )
+
+
 class AttesterSettings(Section):
     """For `strikelock attester start`: a member of the quorums of attested options."""
 
@@ -270,6 +308,7 @@ class Settings(BaseSettings):
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
     backup: BackupSettings = BackupSettings()
+    offers: OfferSettings = OfferSettings()
     attester: AttesterSettings = AttesterSettings()
     attesters: dict[str, str] = Field(
         default_factory=dict,
@@ -342,6 +381,7 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         for name, lane in settings.lanes.items():
             problems += _strange_names(f"lanes.{name}", (lane.source, lane.destination), settings.chains)
         problems += _strange_names("explorers", settings.explorers, settings.chains)
+        problems += _strange_assets(settings)
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)
@@ -354,6 +394,20 @@ def _strange_names(table: str, found: Iterable[str], chains: Iterable[str]) -> I
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             yield Problem(f"{table}.{name}", "there is no such chain", close[0] if close else None)
+
+
+def _strange_assets(settings: Settings) -> Iterator[Problem]:
+    """Assets of the offers' limits and prices that are on no chain of ours."""
+    offers = settings.offers
+    tables: dict[str, Iterable[str]] = {"locked_per_peer": offers.locked_per_peer, "locked": offers.locked}
+    for table, names in (*tables.items(), ("prices", offers.prices)):
+        for name in names:
+            parts = name.split(":") if table == "prices" else [name]
+            if len(parts) != (2 if table == "prices" else 1) or not all("/" in part for part in parts):
+                yield Problem(f"offers.{table}.{name}", "an asset is written CHAIN/ASSET")
+            else:
+                chains = [part.partition("/")[0] for part in parts]
+                yield from _strange_names(f"offers.{table}", chains, settings.chains)
 
 
 def _overrides(file: Path, given: Iterable[str]) -> dict[str, Any]:
@@ -416,7 +470,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         name: lane.model_copy(update={"signatures": lane.signatures and base / lane.signatures})
         for name, lane in settings.lanes.items()
     }
-    anchored = {"party": party, "testing": testing, "backup": backup}
+    prices = {pair: base / file for pair, file in settings.offers.prices.items()}
+    offers = settings.offers.model_copy(update={"prices": prices})
+    anchored = {"party": party, "testing": testing, "backup": backup, "offers": offers}
     return settings.model_copy(update={**anchored, "relay": relay, "validator": validator, "lanes": lanes})
 
 
