@@ -59,23 +59,23 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class OffersBody:
-    """The answer to a listing. more: whether there are others after these."""
+    """The answer to a listing. next: what to skip for those after these, 0 if there are none."""
 
     offers: tuple[Listed, ...]
-    more: bool
+    next: int
 
     def to_json(self) -> dict[str, Any]:
         listed = [{"offer": one.offer.text, "remaining": str(one.remaining)} for one in self.offers]
-        return {"offers": listed, "more": self.more}
+        return {"offers": listed, "next": self.next}
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage, and what `read_offer` raises."""
-        fields = record(data, {"offers", "more"})
-        items, more = fields["offers"], fields["more"]
-        if not isinstance(items, list) or len(items) > MOST_LISTED or not isinstance(more, bool):
-            raise MalformedMessage("body.offers", f"it must be a list of at most {MOST_LISTED}, and more a truth")
-        return cls(tuple(_listed(item) for item in items), more)
+        fields = record(data, {"offers", "next"})
+        items = fields["offers"]
+        if not isinstance(items, list) or len(items) > MOST_LISTED:
+            raise MalformedMessage("body.offers", f"it must be a list of at most {MOST_LISTED}")
+        return cls(tuple(_listed(item) for item in items), whole(fields["next"], "next", 0, MOST_SKIPPED))
 
 
 def _listed(item: Any) -> Listed:

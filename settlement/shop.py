@@ -40,7 +40,16 @@ from settlement.messages import Kind, Message, read, seal
 from settlement.offers import MILLION, PROTOCOL, Conditions, Place, Priced, sign_offer
 from settlement.premium import option_quote
 from settlement.proposal import Proposal
-from settlement.quotes import MOST_LISTED, AskBody, Listed, ListingBody, OffersBody, QuoteBody, TakeBody
+from settlement.quotes import (
+    MOST_LISTED,
+    MOST_SKIPPED,
+    AskBody,
+    Listed,
+    ListingBody,
+    OffersBody,
+    QuoteBody,
+    TakeBody,
+)
 from settlement.store.offers import OwnOffer, Shelf
 from settlement.takings import Standing, Taking, locked_by
 
@@ -166,7 +175,8 @@ class Shop:
             for own in found[:MOST_LISTED]
             if own.remaining >= own.offer.conditions.least
         ]
-        answer = OffersBody(tuple(listed), more=len(found) > MOST_LISTED)
+        after = body.skip + MOST_LISTED
+        answer = OffersBody(tuple(listed), after if len(found) > MOST_LISTED and after <= MOST_SKIPPED else 0)
         return self._say(Kind.OFFERS, message, answer.to_json())
 
     async def _quote(self, message: Message) -> Message:

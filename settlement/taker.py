@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from htlc.errors import PeerUnavailable
 from htlc.protocols.option import EXPIRY, HOLDER, OPTION, PREMIUM
@@ -42,6 +42,8 @@ from settlement.quotes import (
     TakeBody,
 )
 from settlement.takings import Standing, Taking, locked_by
+
+MOST_PAGES: Final = 40  # that are asked for at once, whatever a maker says there is
 
 Body = TypeVar("Body", OffersBody, QuoteBody, RefusalBody)
 
@@ -87,6 +89,18 @@ class Taker:
             if listed.offer.maker != maker.identity:
                 raise WrongParty("maker", maker.identity, listed.offer.maker)
         return body
+
+    async def every_offer(self, maker: Maker, pages: int = MOST_PAGES) -> tuple[Listed, ...]:
+        """A maker's offers, page after page, but of no more pages than that. Raises as `offers`."""
+        found: list[Listed] = []
+        skip = 0
+        for _ in range(pages):
+            page = await self.offers(maker, skip)
+            found += page.offers
+            skip = page.next
+            if skip == 0:
+                break
+        return tuple(found)
 
     async def offer(self, maker: Maker, id_: str) -> Listed:
         """One of a maker's offers, and how much of it is left. Raises NoSuchOffer, and as `offers`."""

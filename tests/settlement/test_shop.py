@@ -50,7 +50,7 @@ async def test_an_offer_is_taken_in_parts_and_each_is_a_deal(tmp_path, role, kin
     async with parties.two(tmp_path) as (alice, bob):
         own = await alice.shop.publish(conditions(role=role, kind=kind))
         page = await bob.taker.offers(alice.maker)
-        assert [(one.offer, one.remaining, page.more) for one in page.offers] == [(own.offer, 10**8, False)]
+        assert [(one.offer, one.remaining, page.next) for one in page.offers] == [(own.offer, 10**8, 0)]
         for number, size in enumerate((10**6, 3 * 10**7), 1):
             quote = await bob.taker.quote(alice.maker, own.offer, size)
             standing = await bob.taker.take(alice.maker, quote)
@@ -192,12 +192,16 @@ async def test_a_withdrawn_offer_and_an_old_quote_are_not_sold(tmp_path):
 async def test_many_offers_come_in_pages(tmp_path):
     async with parties.two(tmp_path) as (alice, bob):
         published = [(await alice.shop.publish(conditions(strike=10**20 + n))).offer.id for n in range(30)]
-        found, skip, more = [], 0, True
-        while more:
-            page = await bob.taker.offers(alice.maker, skip)
-            found += [one.offer.id for one in page.offers]
-            skip, more = len(found), page.more
+        assert (await bob.taker.offers(alice.maker)).next == 24
+        found = [one.offer.id for one in await bob.taker.every_offer(alice.maker)]
         assert found == published[::-1]
+        bob.clock.time += 1
+        quote = await bob.taker.quote(
+            alice.maker, (await bob.taker.offer(alice.maker, published[-1])).offer, 10**8
+        )
+        await bob.taker.take(alice.maker, quote)
+        found = [one.offer.id for one in await bob.taker.every_offer(alice.maker)]
+        assert found == published[-2::-1]  # what is sold is not listed, and none of the others is lost
 
 
 # --- nobody is taken at its word -------------------------------------------------------------------------
