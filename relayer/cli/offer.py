@@ -50,7 +50,10 @@ def publish(
         int | None, typer.Option(help="The least that is taken at once; all of it if left out.")
     ] = None,
     step: Annotated[int | None, typer.Option(help="Parts are multiples of this; as --least if left out.")] = None,
-    lasts: Annotated[int, typer.Option(help="How long the offer is open, seconds.")] = LASTS,
+    lasts: Annotated[
+        int | None,
+        typer.Option(help="How long the offer is open, seconds; an hour, but not after expiry, if left out."),
+    ] = None,
     vol: Annotated[
         float | None, typer.Option(help="Volatility per year that it is priced by; 0.6 is 60 %.")
     ] = None,
@@ -71,6 +74,7 @@ def publish(
 
         coin, money = leg_terms("underlying", underlying), leg_terms("strike", strike)
         now = int(party.clock.now())
+        last = _expiry(expiry, life, now)
         conditions = Conditions(
             kind=kind.value,
             role=role.value,
@@ -82,8 +86,8 @@ def publish(
             step=step or least or coin.amount,
             strike=money.amount,
             premium=_premium(premium, vol, spread),
-            expiry=_expiry(expiry, life, now),
-            until=now + lasts,
+            expiry=last,
+            until=min(now + LASTS, last - 1) if lasts is None else now + lasts,
             releases=releases,
         )
         return own_document(await party.shop.publish(conditions, spot))
