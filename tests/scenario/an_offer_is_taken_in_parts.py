@@ -63,6 +63,12 @@ async def take(taker: Player, maker: Player, offer, size: int):
     return await taker.party.taker.take(maker_of(maker), quoted)
 
 
+async def gain(writer: Player, deal: str) -> dict[str, int]:
+    """What a deal that is over brought its writer."""
+    found = await writer.party.store.deal(deal)
+    return flows(found.terms, str(found.outcome))["writer"]
+
+
 async def test_one_part_is_exercised_and_another_lapses(world):
     async with stage(world, "parts", CHAINS, roles=("maker", "one", "two")) as play:
         maker, one, two = play.players
@@ -87,10 +93,7 @@ async def test_one_part_is_exercised_and_another_lapses(world):
             gains = flows(terms, await taker.outcome(deal))["holder"]
             paid = await play.fees(taker, deal)
             assert fold(after[taker.role], minus=before[taker.role]) == fold(gains, minus=paid)
-        gains = [
-            flows((await maker.party.store.deal(deal)).terms, await maker.outcome(deal))["writer"]
-            for deal in (used, unused)
-        ]
+        gains = [await gain(maker, deal) for deal in (used, unused)]
         paid = await play.fees(maker, used, unused)
         assert fold(after["maker"], minus=before["maker"]) == fold(*gains, minus=paid)
         standings = await maker.party.shop.takings(offer.id)
@@ -145,10 +148,7 @@ async def test_who_never_pays_holds_little_and_not_for_long(world):
 
         await play.until(all_over)
         after = (await play.balances())["maker"]
-        gains = [
-            flows((await maker.party.store.deal(deal)).terms, await maker.outcome(deal))["writer"]
-            for deal in deals
-        ]
+        gains = [await gain(maker, deal) for deal in deals]
         assert fold(after, minus=before) == fold(*gains, minus=await play.fees(maker, *deals))
 
 
