@@ -13,9 +13,8 @@ from typing import Final
 
 from settlement.errors import CoolingDown, NotACustomer, OfferOver, SoldOut, TooManyTakings, TooMuchLocked
 from settlement.store.offers import OwnOffer, Shelf
-from settlement.takings import Standing
+from settlement.takings import MEMORY_SECONDS, Standing
 
-MEMORY_SECONDS: Final = 30 * 24 * 3600  # for how long a failure counts
 MOST_DOUBLINGS: Final = 10
 ALL: Final = "all takers together"
 

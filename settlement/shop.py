@@ -136,7 +136,7 @@ class Shop:
 
     async def offer(self, id_: str) -> OwnOffer:
         """One of ours. Raises NoSuchOffer."""
-        return await self._offers.offer(id_, self._desk.now())
+        return await self._offers.offer(id_)
 
     async def takings(self, offer: str | None = None, limit: int = 100, skip: int = 0) -> tuple[Standing, ...]:
         """What was taken of our offers and by us, newest first; of one offer or of all."""
@@ -165,7 +165,7 @@ class Shop:
         check_customer(self._limits, message.sender)
         now = self._desk.now()
         if body.offer:
-            own = await self._offers.offer(body.offer, now)
+            own = await self._offers.offer(body.offer)
             check_open(own, now)
             found: tuple[OwnOffer, ...] = (own,)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from htlc.protocols.option import COLLATERAL, PREMIUM, STRIKE, WRITER
 from htlc.terms import LegTerms
@@ -16,6 +17,8 @@ from settlement.errors import QuoteMismatch
 from settlement.messages import read
 from settlement.offers import PROTOCOL, Conditions, read_offer
 from settlement.quotes import QuoteBody
+
+MEMORY_SECONDS: Final = 30 * 24 * 3600  # for how long it counts that a taking fell through
 
 
 class TakingState(StrEnum):

@@ -6,19 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    and_,
-    exists,
-    false,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, Select, exists, false, func, insert, or_, select, update
 
 from htlc.ports import FUND
 from htlc.protocols.option import WRITER
@@ -30,7 +18,7 @@ from settlement.store import forms
 from settlement.store.book import Book, Transact
 from settlement.store.database import Database
 from settlement.store.tables import changes, deals, intents, offers, preimages, proposals, takings
-from settlement.takings import Standing, Taking, TakingState
+from settlement.takings import MEMORY_SECONDS, Standing, Taking, TakingState
 
 FELL_THROUGH = ("unfunded", "abandoned")  # outcomes of deals that never became an option
 
@@ -49,8 +37,8 @@ class OwnOffer:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What there is to know before so much of an offer is sold to somebody: the offer, the takings of that peer
-    and all that are not paid for, each once."""
+    """What there is to know before so much of an offer is sold to somebody: the offer, every taking that is not
+    decided yet, and those of that peer that fell through lately."""
 
     own: OwnOffer
     standings: tuple[Standing, ...]
@@ -73,13 +61,13 @@ class OfferBook:
         def work(connection: Connection) -> OwnOffer:
             row = {"id": offer.id, "text": offer.text, "until": offer.conditions.until, **_spot(spot, at)}
             connection.execute(self._database.insert_new(offers).values(row))
-            return _offer(connection, offer.id, at)
+            return _offer(connection, offer.id)
 
         return await self._write(work)
 
-    async def offer(self, id_: str, now: int) -> OwnOffer:
+    async def offer(self, id_: str) -> OwnOffer:
         """One of ours. Raises NoSuchOffer."""
-        return await self._read(lambda connection: _offer(connection, id_, now))
+        return await self._read(lambda connection: _offer(connection, id_))
 
     async def offers(self, now: int, open_: bool = False, limit: int = 100, skip: int = 0) -> tuple[OwnOffer, ...]:
         """Our offers, newest first; `open_`: those that are neither withdrawn nor over."""
@@ -87,7 +75,7 @@ class OfferBook:
         if open_:
             query = query.where(offers.c.withdrawn_at.is_(None), offers.c.until >= now)
         return await self._read(
-            lambda connection: tuple(_own(connection, row, now) for row in connection.execute(query).mappings())
+            lambda connection: tuple(_own(connection, row) for row in connection.execute(query).mappings())
         )
 
     async def withdraw(self, id_: str, at: int) -> OwnOffer:
@@ -96,7 +84,7 @@ class OfferBook:
         def work(connection: Connection) -> OwnOffer:
             query = update(offers).where(offers.c.id == id_, offers.c.withdrawn_at.is_(None))
             connection.execute(query.values(withdrawn_at=at))
-            return _offer(connection, id_, at)
+            return _offer(connection, id_)
 
         return await self._write(work)
 
@@ -105,7 +93,7 @@ class OfferBook:
 
         def work(connection: Connection) -> OwnOffer:
             connection.execute(update(offers).where(offers.c.id == id_).values(_spot(spot, at)))
-            return _offer(connection, id_, at)
+            return _offer(connection, id_)
 
         return await self._write(work)
 
@@ -201,8 +189,15 @@ _STANDINGS: Select[tuple[object, ...]] = (
     .outerjoin(deals, deals.c.id == proposals.c.deal)
 )
 _THEIRS = takings.c.sent == false()
-_UNDECIDED = or_(
-    proposals.c.state == Offered.name, and_(proposals.c.state == Agreed.name, deals.c.outcome.is_(None))
+_OFFERED = select(proposals.c.id).where(proposals.c.state == Offered.name)
+_RUNNING = select(proposals.c.id).join(deals, deals.c.id == proposals.c.deal).where(deals.c.outcome.is_(None))
+_FAILED = or_(proposals.c.state.in_((Lapsed.name, Refused.name)), deals.c.outcome.in_(FELL_THROUGH))
+_HELD = (  # what `TakingState.holds` says, for many rows
+    select(takings.c.size)
+    .join(proposals, proposals.c.id == takings.c.proposal)
+    .outerjoin(deals, deals.c.id == proposals.c.deal)
+    .where(_THEIRS, proposals.c.state.in_((Offered.name, Agreed.name)))
+    .where(func.coalesce(deals.c.outcome, "").not_in(FELL_THROUGH))
 )
 
 
@@ -257,25 +252,28 @@ def _load(connection: Connection, id_: str, now: int) -> Standing:
 
 
 def _shelf(connection: Connection, id_: str, peer: str, now: int) -> Shelf:
-    own = _offer(connection, id_, now)
-    about: ColumnElement[bool] = or_(takings.c.peer == peer, _UNDECIDED)
-    return Shelf(own, _standings(connection, _STANDINGS.where(_THEIRS, about), now))
+    undecided = or_(takings.c.proposal.in_(_OFFERED), takings.c.proposal.in_(_RUNNING))
+    recent = takings.c.created_at > now - 2 * MEMORY_SECONDS  # they fail some time after they are made
+    found = [
+        *_standings(connection, _STANDINGS.where(_THEIRS, undecided), now),
+        *_standings(connection, _STANDINGS.where(_THEIRS, takings.c.peer == peer, recent, _FAILED), now),
+    ]
+    return Shelf(_offer(connection, id_), tuple(found))
 
 
 # --- rows ------------------------------------------------------------------------------------------------
 
 
-def _offer(connection: Connection, id_: str, now: int) -> OwnOffer:
+def _offer(connection: Connection, id_: str) -> OwnOffer:
     row = connection.execute(select(offers).where(offers.c.id == id_)).mappings().one_or_none()
     if row is None:
         raise NoSuchOffer(id_)
-    return _own(connection, row, now)
+    return _own(connection, row)
 
 
-def _own(connection: Connection, row: RowMapping, now: int) -> OwnOffer:
+def _own(connection: Connection, row: RowMapping) -> OwnOffer:
     offer = read_offer(row["text"].encode())
-    taken = _standings(connection, _STANDINGS.where(_THEIRS, takings.c.offer == offer.id), now)
-    held = sum(one.taking.size for one in taken if one.state.holds)
+    held = sum(connection.execute(_HELD.where(takings.c.offer == offer.id)).scalars())
     spot = None if row["spot"] is None else float(row["spot"])
     return OwnOffer(offer, offer.conditions.size - held, row["withdrawn_at"], spot, row["spot_at"])
 

@@ -371,7 +371,7 @@ async def test_an_old_copy_of_the_database_sells_nothing_more(tmp_path):
         await taken(alice, bob, await quoted(alice, bob, own.offer))
         async with await Store.open(str(copy), drive=True) as store:
             assert store.restored
-            assert (await store.offers.offer(own.offer.id, AT)).withdrawn_at is not None
+            assert (await store.offers.offer(own.offer.id)).withdrawn_at is not None
 
 
 # --- limits ----------------------------------------------------------------------------------------------
