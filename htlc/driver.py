@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
 RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
 BURST_SECONDS = 0.05  # a burst of blocks is one look
+TURN_SECONDS = 0.005  # of work on deals, after which others of this process get a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,12 @@ class Driver:
         now = int(self._clock.now())
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
+        loop = asyncio.get_running_loop()
+        turn = loop.time()
         for deal in deals.values():
+            if loop.time() - turn > TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn = loop.time()
             try:
                 await self._drive(deal, states)
             except Exception:

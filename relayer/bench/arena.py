@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from chains.legs import NATIVE
 from chains.testing.bitcoind import Bitcoind
@@ -41,7 +41,7 @@ TIMING: Final = {
 
 
 class Arena:
-    """maker writes options and begins swaps, taker takes whatever is safe. Their databases are read from outside."""
+    """maker writes options and begins swaps, taker takes whatever is safe; both are read from outside."""
 
     def __init__(self, world: World, maker: Actor, taker: Actor) -> None:
         self.world = world
@@ -68,8 +68,9 @@ class Arena:
     @staticmethod
     def _actor(role: str, world: World) -> Actor:
         chains = {name: {**world.settings(name), "timing": dict(TIMING)} for name in CHAINS}
-        tables = {
+        tables: dict[str, dict[str, Any]] = {
             "chains": chains,
+            "testing": {},  # the machine's clock is the world's
             "risk": {"outage": OUTAGE_SECONDS},
             "backup": {"mode": "none"},
             "log": {"level": "warning"},
@@ -126,7 +127,7 @@ class Arena:
     # --- proposing
 
     async def put(self, maker: Party) -> Proposal:
-        """The maker writes a put: tokens locked on one chain, premium and strike in bitcoin. It lives for hours."""
+        """The maker writes a put that lives for hours: tokens are locked, premium and strike are in bitcoin."""
         legs = {
             "collateral": LegTerms("evm", self.world.tokens["evm"], 60 * TOKEN),
             "premium": LegTerms("bitcoin", NATIVE, SATOSHIS // 2),

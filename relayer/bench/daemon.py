@@ -152,6 +152,7 @@ class Stage:
     async def window(self) -> dict[str, Any]:
         """Nothing happens but blocks: what the maker's process uses, and how quickly it answers."""
         pid = self.arena.maker.pid
+        self.say(f"reading for {self.sizes.seconds:.0f} s")
         await asyncio.sleep(3 * LOOK_SECONDS)
         reads = Reads(board_url(self.arena.maker.settings), READ_PAUSE)
         used, blocks = cpu_seconds(pid), self.arena.blocks
@@ -214,5 +215,3 @@ async def _ready(url: str) -> None:
                 if response.ok:
                     return
             await asyncio.sleep(0.02)
-
-

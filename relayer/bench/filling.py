@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 from sqlalchemy import Connection
@@ -16,14 +17,14 @@ TOGETHER = 250  # deals in one transaction
 
 
 async def fill(url: str, count: int) -> int:
-    """Store copies of a deal that is there, closed and each with secrets of its own, until there are `count` deals.
+    """Store copies of a deal that is there, closed and each with secrets of its own, until there are `count`.
     How many there are then. The database's process must not run."""
     async with await Store.open(url, drive=True) as store:
         found = await store.history(limit=count)
         model = next((deal for deal in found if deal.outcome is None), found[0])
         signed = await store.intents(model.id)
         for some in _batches(count - len(found)):
-            await store._write(lambda connection, some=some: _add(store, connection, model, signed, some))
+            await store._write(partial(_add, store, model, signed, some))
         return len(found) + max(0, count - len(found))
 
 
@@ -33,7 +34,7 @@ def _batches(count: int) -> Iterator[int]:
         count -= TOGETHER
 
 
-def _add(store: Store, connection: Connection, model: Deal, signed: tuple[Intent, ...], count: int) -> None:
+def _add(store: Store, model: Deal, signed: tuple[Intent, ...], count: int, connection: Connection) -> None:
     for _ in range(count):
         deal = _copy(model)
         store.book.use_terms(connection, deal.terms, deal.id, deal.agreed_at)

@@ -8,7 +8,7 @@ import typer
 
 from relayer.cli.output import Json, emit, run
 
-HELP = "Run two parties on local nodes with a block a second; print deals a minute, memory, answer times, start-up."
+HELP = "Run two parties on nodes with a block a second; print deals a minute, memory, answer times, start-up."
 
 
 def daemon(
