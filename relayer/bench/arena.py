@@ -48,6 +48,7 @@ class Arena:
         self.maker = maker
         self.taker = taker
         self.blocks = 0  # on each chain
+        self._taker = ""  # its identity
 
     @classmethod
     @asynccontextmanager
@@ -155,8 +156,9 @@ class Arena:
     ) -> Proposal:
         """Sign and store a proposal; the maker's process finds it and carries it to the taker's."""
         times = maker.ladder(name, {leg: terms.chain for leg, terms in legs.items()}, life)
-        taker = await maker.post.identity(self.taker.url)
-        return await maker.agreement.propose(Offer(name, role, legs, times, options), taker, self.taker.url)
+        if not self._taker:
+            self._taker = await maker.post.identity(self.taker.url)
+        return await maker.agreement.propose(Offer(name, role, legs, times, options), self._taker, self.taker.url)
 
 
 def board_url(settings: Settings) -> str:

@@ -28,7 +28,7 @@ LOOK_SECONDS: Final = 0.5  # between two looks at the parties' databases
 READ_PAUSE: Final = 0.05  # between two reads of the page's document
 WAIT_SECONDS: Final = 1800.0  # for anything here
 UNDECIDED: Final = 40  # proposals that wait for an answer, at most
-BATCH: Final = 4  # proposals at once
+BATCH: Final = 8  # proposals at once
 
 
 @dataclass(eq=False)
@@ -144,7 +144,7 @@ class Stage:
             await self._look()
             if time.monotonic() - said > 10:
                 said = time.monotonic()
-                self.say(f"{agreed} agreed, {self.maker.live()} live, {said - began:.0f} s")
+                self.say(f"{len(self.proposals)} proposed, {agreed} agreed, {self.maker.live()} live")
             self._bound(time.monotonic() < give_up, "every option to be live")
         took = time.monotonic() - began
         return {"open_deals": len(self.maker.open), "opening_s": round(took, 1)}
