@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from chains.errors import StrikelockError
+from chains.errors import BadKey, StrikelockError
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
@@ -51,6 +51,16 @@ LOCAL_CHAINS: Mapping[str, Mapping[str, Any]] = {
         "preset": "local",
     },
 }
+
+
+def evm_address(text: str) -> str:
+    """An address as messages and logs name it: with the checksum of EIP-55. Raises ValueError."""
+    from chains.evm.codec import address_bytes, checksum_address  # here: whoever has no EVM chain needs none of it
+
+    try:
+        return checksum_address(address_bytes(text))
+    except BadKey as error:
+        raise ValueError(str(error)) from error
 
 
 class Section(BaseModel):
@@ -137,6 +147,11 @@ class LaneSettings(Section):
     signatures: Path | None = Field(default=None, description="folder in which validators leave signatures")
     regtest: bool = Field(default=False, description="take a quorum of one signer; no security")
 
+    @field_validator("outbox", "inbox", "herald")
+    @classmethod
+    def _as_messages_name_it(cls, value: str) -> str:
+        return value and evm_address(value)
+
 
 class LimitSettings(Section):
     """What the governor lets out of one asset, in its smallest unit; the asset is named as messages name it."""
@@ -159,6 +174,11 @@ class RelaySettings(Section):
     limits: dict[str, LimitSettings] = Field(
         default_factory=dict, description="one table for each asset", examples=["native"]
     )
+
+    @field_validator("limits")
+    @classmethod
+    def _as_messages_name_them(cls, value: dict[str, LimitSettings]) -> dict[str, LimitSettings]:
+        return {name if name == "native" else evm_address(name): limit for name, limit in value.items()}
 
 
 class ValidatorSettings(Section):

@@ -8,6 +8,7 @@ import typer
 from relayer.cli import (
     attester,
     bench,
+    bench_daemon,
     bench_pricing,
     bench_relay,
     config,
@@ -50,6 +51,7 @@ app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of you
 app.add_typer(option.app, name="option", help="Price options.")
 app.add_typer(sim.app, name="sim", help="Play deals on simulated chains, against adversaries, faults and crashes.")
 app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
+bench.app.command("daemon", help=bench_daemon.HELP)(bench_daemon.daemon)
 bench.app.command("pricing", help=bench_pricing.HELP)(bench_pricing.pricing)
 bench.app.command("relay", help=bench_relay.HELP)(bench_relay.relay)
 app.add_typer(config.app, name="config", help="Show and check the configuration.")

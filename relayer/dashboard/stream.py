@@ -53,7 +53,7 @@ class Streams:
             board = await self._maker.board(first)
             if board is not last:
                 last, sent_at = board, loop.time()
-                await _write(response, f"event: board\ndata: {board.model_dump_json()}\n\n")
+                await _write(response, f"event: board\ndata: {board.text}\n\n")
             elif loop.time() - sent_at > BEAT_SECONDS:
                 sent_at = loop.time()
                 await _write(response, ": still here\n\n")
