@@ -21,7 +21,9 @@ from settlement.store.epoch import Epoch
 from settlement.store.errors import NotDriving
 from settlement.store.lock import DriverLock
 from settlement.store.messages import MessageBook
+from settlement.store.requests import RequestBook
 from settlement.store.tables import changes, meta
+from settlement.store.tokens import TokenBook
 
 T = TypeVar("T")
 
@@ -33,7 +35,8 @@ class Store:
 
     driving: whether this process holds the database's lock, and so may sign.
     restored: whether this opening found that the database is an older copy; open deals are limited then.
-    book: proposals, hashes ever used, peers. messages: what a relayer and a validator keep.
+    book: proposals, hashes ever used, peers. messages: what a relayer and a validator keep. tokens, requests: what
+    the API needs.
     """
 
     def __init__(self, database: Database, lock: DriverLock, epoch: Epoch) -> None:
@@ -48,6 +51,8 @@ class Store:
         self.restored = False
         self.book = Book(self._read, self._write, database)
         self.messages = MessageBook(self._read, self._write, database, self._must_drive)
+        self.tokens = TokenBook(self._read, self._write)
+        self.requests = RequestBook(self._read, self._write, database)
 
     # life
 

@@ -25,7 +25,7 @@ async def listening_at(most: int):
     app = web.Application()
     app.add_routes([web.get("/", hello)])
     async with AsyncExitStack() as stack:
-        await listening.listen(stack, app, f"127.0.0.1:{port}", most)
+        await listening.listen(stack, app, f"127.0.0.1:{port}", listening.Bounds(most))
         yield port
 
 
