@@ -8,10 +8,11 @@ whose page it is.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
+
+from relayer.addresses import is_local
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,14 +35,6 @@ def host_of(request: web.Request) -> str:
         return request.url.host or ""
     except ValueError:
         return ""
-
-
-def is_local(host: str) -> bool:
-    """Whether a name can only be this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_foreign(request: web.Request) -> bool:

@@ -7,6 +7,7 @@ connections to us by the thousand must not get them all.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -17,6 +18,14 @@ from pathlib import Path
 from typing import Final, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from relayer.addresses import host_part
+
+# What is no HTTP is answered with 400 and is nobody's fault here: strangers must not write our log.
+logging.getLogger("aiohttp.server").addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+)
 
 MOST_CONNECTIONS: Final = 128  # to one address at once; more are closed as they come
 # A connection on which no whole request came for so long is closed, however many bytes drip in; longer than our
@@ -64,9 +73,9 @@ def _peer(transport: asyncio.BaseTransport | None) -> str:
 
 async def listen(stack: AsyncExitStack, app: web.Application, address: str, bounds: Bounds | None = None) -> None:
     """Serve an application at HOST:PORT until the stack unwinds. Raises OSError where the address is taken."""
-    host, _, port = address.rpartition(":")
+    port = int(address.rpartition(":")[2])
     protocols = await _protocols(stack, app, bounds or Bounds())
-    server = await asyncio.get_running_loop().create_server(protocols, host.strip("[]"), int(port))
+    server = await asyncio.get_running_loop().create_server(protocols, host_part(address), port)
     stack.callback(server.close)
 
 

@@ -42,6 +42,7 @@ from settlement.recorder import Recorder, record_chain
 from settlement.releases import Releases
 from settlement.seed import Seed
 from settlement.store import Store
+from settlement.store.requests import RequestKey
 
 log = structlog.get_logger(__name__)
 
@@ -218,17 +219,33 @@ class Party:
         quorum: Quorum | None = None,
         backup: str | None = None,
     ) -> Proposal:
-        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. backup: how we back it up,
-        where it is not the configuration's way. Raises a TermsError if we would not enter it ourselves,
-        PeerUnavailable."""
+        """As `draft`, and send it."""
+        return await self.mailer.send(await self.draft(name, role, legs, options, times, peer, quorum, backup))
+
+    async def draft(
+        self,
+        name: str,
+        role: str,
+        legs: Mapping[str, LegTerms],
+        options: Mapping[str, str],
+        times: Mapping[str, int],
+        peer: str,
+        quorum: Quorum | None = None,
+        backup: str | None = None,
+        request: RequestKey | None = None,
+    ) -> Proposal:
+        """A proposal to the party at `peer`, a URL or IDENTITY@URL, stored and pending: the mailer sends it.
+        backup: how we back it up, where it is not the configuration's way. request: that it is made for, if any.
+        Raises a TermsError if we would not enter the deal ourselves, PeerUnavailable where nobody says who is
+        there."""
         identity, _, url = peer.rpartition("@")
         identity = identity or await self.post.identity(url)
         proposal = await self.agreement.propose(
-            Offer(name, role, legs, times, options, quorum=quorum), identity, url
+            Offer(name, role, legs, times, options, quorum=quorum, request=request), identity, url
         )
         if backup is not None:
             await self.store.book.back_up(proposal.id, backup)
-        return await self.mailer.send(proposal)
+        return proposal
 
     def quorum(self, members: Sequence[str] = ()) -> Quorum:
         """A quorum of these attesters, or of all in our configuration. Raises BadRequest."""
