@@ -61,6 +61,7 @@ class Daemon:
         self.prices: dict[str, Prices] = {}  # of fees, by chain
         self.coins = Coins(party.chains, party.settings)
         self._lanes = LaneWatch(party.settings.dashboard.lanes) if party.settings.dashboard.lanes else None
+        self._api = Api(self) if party.settings.api.served else None
         self._well = True
 
     @classmethod
@@ -100,17 +101,17 @@ class Daemon:
         yield from (self._open_late(), self._look_after(), self._count())
         if self._lanes is not None:
             yield self._lanes.run()
+        if self._api is not None:
+            yield self._api.run()
 
     async def _open_api(self, stack: AsyncExitStack) -> None:
         settings = self.party.settings.api
-        bounds = Bounds(settings.connections, settings.connections_each)
-        if not settings.listen and settings.socket is None:
-            return
-        api = Api(self)
-        if settings.listen:
-            await listen(stack, api.at_address(), settings.listen, bounds)
-        if settings.socket is not None:
-            await listen_at_socket(stack, api.at_socket(), settings.socket, Bounds(settings.connections))
+        if self._api is not None and settings.listen:
+            bounds = Bounds(settings.connections, settings.connections_each)
+            await listen(stack, self._api.at_address(), settings.listen, bounds)
+        if self._api is not None and settings.socket is not None:
+            bounds = Bounds(settings.connections)
+            await listen_at_socket(stack, self._api.at_socket(), settings.socket, bounds)
 
     def _page(self) -> web.Application:
         """The web page. Raises OSError where its token can't be kept."""

@@ -228,6 +228,11 @@ class ApiSettings(Section):
     connections_each: int = Field(default=64, ge=1, le=4096, description="of them, those of one address")
     streams: int = Field(default=32, ge=1, le=1024, description="of events, that are open at once")
 
+    @property
+    def served(self) -> bool:
+        """Whether there is an API at all."""
+        return bool(self.listen) or self.socket is not None
+
     @model_validator(mode="after")
     def _guarded(self) -> Self:
         if self.listen and not self.auth and not is_local(host_part(self.listen)):

@@ -19,6 +19,7 @@ from relayer.api.openapi import document
 from relayer.api.operation import AnyOperation, Resource
 from relayer.api.resources.chains import Chains
 from relayer.api.resources.deals import Deals
+from relayer.api.resources.events import Events
 from relayer.api.resources.lanes import Lanes
 from relayer.api.resources.legs import Legs
 from relayer.api.resources.party import Ourselves
@@ -39,7 +40,7 @@ BURST_SECONDS: Final = 4  # of the rate, that may come at once
 
 
 class Api:
-    """Everything behind the API of one daemon. Add a resource in `_resources`."""
+    """Everything behind the API of one daemon. A new resource goes into `_resources`."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._settings = daemon.party.settings.api
@@ -47,12 +48,12 @@ class Api:
         self._keys = Keys(daemon.party.store.requests, daemon.party.clock.now)
         rate = self._settings.rate
         self._limiter = Limiter(Rate(rate, rate * BURST_SECONDS))
-        self._resources = self._make(daemon)
-
-    def _make(self, daemon: Daemon) -> tuple[Resource, ...]:
-        return (
-            Deals(daemon),
-            Proposals(daemon),
+        deals, proposals = Deals(daemon), Proposals(daemon)
+        self._events = Events(daemon, self._wardens, deals, proposals)
+        self._resources: tuple[Resource, ...] = (
+            deals,
+            proposals,
+            self._events,
             Quotes(daemon),
             Legs(daemon),
             Lanes(daemon),
@@ -60,6 +61,10 @@ class Api:
             Ourselves(daemon),
             Tokens(daemon, self._wardens),
         )
+
+    async def run(self) -> None:
+        """Keep what is followed, for ever."""
+        await self._events.news.run()
 
     def at_address(self) -> web.Application:
         """What is served at the TCP address."""
@@ -79,6 +84,7 @@ class Api:
         door, served = Door(way, self._wardens, self._keys, self._limiter), tuple(operations)
         app = web.Application(middlewares=door.middlewares)
         app.on_response_prepare.append(guarded_headers)
+        app.on_shutdown.append(self._events.close)
         for one in served:
             app.router.add_route(one.method, one.path, door.handler(one))
         free = [web.get(DOCUMENT, _document(document(served, anonymous_reads)))]

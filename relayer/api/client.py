@@ -7,7 +7,9 @@ async with Client("/run/strikelock/api.sock") as api:
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +29,10 @@ T = TypeVar("T", bound=BaseModel)
 ANSWER_SECONDS: Final = 30.0
 MAX_ANSWER: Final = 8 * 1024 * 1024  # bytes
 BAD: Final = 400
+SILENT_SECONDS: Final = 45.0  # a stream that says nothing for so long, not even that it is there, is dead
+AGAIN_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 60.0
+MAX_LINE: Final = 1024 * 1024  # bytes of an event
 HERE: Final = "http://localhost"  # what a request at a socket is addressed to
 
 
@@ -47,6 +53,21 @@ class ApiRefused(StrikelockError):
     type: str
     reason: str
     template = "{reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """News. data: of a reset, that what stands now follows; else the deal or the proposal as it is now."""
+
+    id: str
+    data: models.Reset | models.Deal | models.Proposal
+
+
+KINDS: Final[dict[str, type[models.Reset | models.Deal | models.Proposal]]] = {
+    "reset": models.Reset,
+    "deal": models.Deal,
+    "proposal": models.Proposal,
+}
 
 
 class Client:
@@ -180,6 +201,37 @@ class Client:
         """One message."""
         return await self._get(f"/v1/messages/{id_}", models.Message)
 
+    # --- following ---------------------------------------------------------------------------------------
+
+    async def events(self, deal: str = "", patience: float = PATIENCE_SECONDS) -> AsyncIterator[Event]:
+        """Follow what changes, of one deal or of all; goes on where it was when the connection is lost. patience:
+        seconds without a daemon, after which it raises ApiUnreachable."""
+        last, loop = "", asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            try:
+                async for event in self._stream(deal, last):
+                    last, heard = event.id, loop.time()
+                    yield event
+            except ApiUnreachable:
+                if loop.time() - heard > patience:
+                    raise
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _stream(self, deal: str, last: str) -> AsyncIterator[Event]:
+        """The events of one connection, until it ends."""
+        headers = {"Last-Event-ID": last} if last else {}
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_SECONDS, sock_read=SILENT_SECONDS)
+        url, params = self._base + "/v1/events", {"deal": deal}
+        try:
+            async with self._open().get(url, params=params, headers=headers, timeout=limit) as answer:
+                if answer.status >= BAD:
+                    raise self._refused(answer, await self._whole(answer.content))
+                async for event in _events(answer.content):
+                    yield event
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ApiUnreachable(self.where, str(error) or type(error).__name__) from error
+
     # --- tokens, at the socket only ----------------------------------------------------------------------
 
     async def tokens(self, first: int = 0, limit: int = 50) -> models.TokenPage:
@@ -237,3 +289,28 @@ class Client:
             return ApiUnreachable(self.where, f"it answered {answer.status}, which is no problem document")
         found = Problem.model_validate_json(text)
         return ApiRefused(answer.status, found.type, found.detail)
+
+
+async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Event]:
+    """Events as the lines of a stream give them; kinds that we don't know are passed over. Raises ValueError."""
+    fields: dict[str, str] = {}
+    async for line in _lines(content):
+        if not line:
+            kind = KINDS.get(fields.get("event", ""))
+            if kind is not None and "data" in fields:
+                yield Event(fields.get("id", ""), kind.model_validate_json(fields["data"]))
+            fields = {}
+            continue
+        name, _, value = line.partition(":")
+        fields[name] = value.removeprefix(" ")
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
+    """Lines, however long an event's is, within a bound. Raises ValueError."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > MAX_LINE:
+            raise ValueError(f"a line of the stream is longer than {MAX_LINE} bytes")
+        for line in lines:
+            yield line.decode()

@@ -168,7 +168,7 @@ async def _read(request: web.Request, operation: AnyOperation, caller: Caller) -
         if key is None and operation.keyed is Keyed.MUST:
             raise InvalidRequest(HEADER, "the header is missing: without it, asking again would do it again")
     body = None if operation.body is None else await read_body(request, operation.body)
-    return Call(caller, params, query, body, key, request=request)
+    return Call(caller, request, params, query, body, key)
 
 
 async def _answer(operation: AnyOperation, call: Call[Any, Any], made: str | None) -> Reply:

@@ -310,6 +310,19 @@ class AccountPage(Page):
     accounts: tuple[Account, ...]
 
 
+# --- events ----------------------------------------------------------------------------------------------
+
+ResetReason = Literal["new", "lost"]
+
+
+class Reset(Part):
+    """The first event: so many events of deals follow that say what stands now. new: nothing was asked for; lost:
+    what came after the event that was asked for is not kept any more."""
+
+    reason: ResetReason
+    deals: int
+
+
 # --- ourselves -------------------------------------------------------------------------------------------
 
 

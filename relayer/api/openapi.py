@@ -99,6 +99,9 @@ def _parameters(operation: AnyOperation) -> Iterator[dict[str, Any]]:
     for name, schema in operation.query.model_json_schema().get("properties", {}).items():
         plain = {key: value for key, value in schema.items() if key not in ("title", "description")}
         yield {"name": name, "in": "query", "description": schema.get("description", ""), "schema": plain}
+    if operation.streams is not None:
+        about = "The id of the last event that was received: the stream goes on after it, if that is still known."
+        yield {"name": "Last-Event-ID", "in": "header", "description": about, "schema": {"type": "string"}}
     if operation.keyed is not Keyed.NO:
         about = (
             f"The same key and body within {KEPT_SECONDS // 3600} hours: the same answer, and nothing done twice."
@@ -117,7 +120,9 @@ def _parameters(operation: AnyOperation) -> Iterator[dict[str, Any]]:
 
 def _responses(operation: AnyOperation, schemas: dict[str, Any]) -> dict[str, Any]:
     kind = "application/json" if operation.streams is None else "text/event-stream"
-    schema = _model(operation.answer, schemas) if operation.streams is None else {"type": "string"}
+    schema = _model(operation.answer, schemas)
+    if operation.streams is not None:
+        schema = {"type": "string", "description": "server-sent events: reset, deal, proposal; data is JSON"}
     well = {"description": title(operation.answer), "content": {kind: {"schema": schema}}}
     by_status: dict[int, list[type[StrikelockError]]] = {}
     for error in sorted(set(_problems(operation)), key=lambda kind: kind.__name__):

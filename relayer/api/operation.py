@@ -70,12 +70,12 @@ class Call(Generic[Q, B]):
     proposal that an earlier try of the same request has made before it was cut off."""
 
     caller: Caller
+    request: web.Request
     params: Mapping[str, str]
     query: Q
     body: B
     key: RequestKey | None = None
     made: str | None = None
-    request: web.Request | None = None
 
 
 Answers = Callable[[Call[Q, B]], Awaitable[BaseModel]]

@@ -83,7 +83,10 @@ class Deals:
         return sorted(reports, key=lambda id_: (-reports[id_].observation.deal.agreed_at, id_))
 
     async def one(self, call: ByDeal) -> models.Deal:
-        id_ = call.params["deal"]
+        return await self.find(call.params["deal"])
+
+    async def find(self, id_: str) -> models.Deal:
+        """A deal as it was seen last. Raises NoSuchDeal."""
         report = self._driver.reports.get(id_)
         deal = report.observation.deal if report is not None else await self._party.store.deal(id_)
         intents = () if report is not None else await self._party.store.intents(id_)

@@ -103,7 +103,11 @@ class Proposals:
         return models.ProposalPage(proposals=tuple(views.proposal(one) for one in shown), **place)
 
     async def one(self, call: Call[NoQuery, None]) -> models.Proposal:
-        return views.proposal(await self._book.proposal(call.params["proposal"]))
+        return await self.find(call.params["proposal"])
+
+    async def find(self, id_: str) -> models.Proposal:
+        """A proposal as it stands. Raises NoSuchProposal."""
+        return views.proposal(await self._book.proposal(id_))
 
     async def propose(self, call: Call[NoQuery, Propose]) -> models.Proposal:
         if call.made is not None:  # by this request, before it was cut off
