@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -203,7 +203,7 @@ class Client:
 
     # --- following ---------------------------------------------------------------------------------------
 
-    async def events(self, deal: str = "", patience: float = PATIENCE_SECONDS) -> AsyncIterator[Event]:
+    async def events(self, deal: str = "", patience: float = PATIENCE_SECONDS) -> AsyncGenerator[Event, None]:
         """Follow what changes, of one deal or of all; goes on where it was when the connection is lost. patience:
         seconds without a daemon, after which it raises ApiUnreachable."""
         last, loop = "", asyncio.get_running_loop()
@@ -218,7 +218,7 @@ class Client:
                     raise
             await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _stream(self, deal: str, last: str) -> AsyncIterator[Event]:
+    async def _stream(self, deal: str, last: str) -> AsyncGenerator[Event, None]:
         """The events of one connection, until it ends."""
         headers = {"Last-Event-ID": last} if last else {}
         limit = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_SECONDS, sock_read=SILENT_SECONDS)
@@ -291,7 +291,7 @@ class Client:
         return ApiRefused(answer.status, found.type, found.detail)
 
 
-async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Event]:
+async def _events(content: aiohttp.StreamReader) -> AsyncGenerator[Event, None]:
     """Events as the lines of a stream give them; kinds that we don't know are passed over. Raises ValueError."""
     fields: dict[str, str] = {}
     async for line in _lines(content):
@@ -305,7 +305,7 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Event]:
         fields[name] = value.removeprefix(" ")
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[str, None]:
     """Lines, however long an event's is, within a bound. Raises ValueError."""
     rest = b""
     async for chunk in content.iter_any():
