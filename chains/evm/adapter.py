@@ -55,7 +55,7 @@ class EvmChain:
         self.identity = f"eip155:{settings.chain_id}/{settings.factory.lower()}"
         self.client = Client(name, settings.url, settings.timeout, settings.patience)
         self._clock = clock
-        self._follower = Follower(self.client, settings.factory, settings.log_range)
+        self._follower = Follower(self.client, settings.factory, settings.log_range, self.timing.depth)
         self._tracer = Tracer(self.client, self._follower)
         self._looking = asyncio.Lock()
         self._block = asyncio.Event()  # set, and replaced, when the node announces a block
