@@ -134,6 +134,32 @@ class NoSuchLane(LaneError):
 
 
 @dataclass(eq=False)
+class BadFeed(LaneError):
+    """A feed's section does not fit what stands on its chains."""
+
+    feed: str
+    reason: str
+    template = "feed {feed}: {reason}"
+
+
+@dataclass(eq=False)
+class NoSuchFeed(LaneError):
+    """A feed that the configuration does not have, or that has no registry where a proof is asked for."""
+
+    feed: str
+    template = "there is no feed {feed!r} with a registry in the configuration"
+
+
+@dataclass(eq=False)
+class FeedFails(LaneError):
+    """A transaction with headers or a proof failed in its block, although it went well before."""
+
+    feed: str
+    txid: str
+    template = "feed {feed}: transaction {txid} failed in its block; what it brought is brought again"
+
+
+@dataclass(eq=False)
 class NoSuchMessage(LaneError):
     """A message that is not known (yet)."""
 

@@ -154,6 +154,23 @@ class LaneSettings(Section):
         return value and evm_address(value)
 
 
+class FeedSettings(Section):
+    """Bitcoin's headers for a light client on an EVM chain, and proofs of collateral for a registry there."""
+
+    source: str = Field(description="the chain of the headers, of the Bitcoin family", examples=["bitcoin"])
+    destination: str = Field(description="the chain of the light client", examples=["evm"])
+    client: str = Field(
+        description="address of the light client", examples=["0x0000000000000000000000000000000000000000"]
+    )
+    registry: str = Field(default="", description="address of the registry of collateral; empty: headers only")
+    batch: int = Field(default=500, ge=1, le=1000, description="headers in one transaction at the most")
+
+    @field_validator("client", "registry")
+    @classmethod
+    def _as_messages_name_it(cls, value: str) -> str:
+        return value and evm_address(value)
+
+
 class LimitSettings(Section):
     """What the governor lets out of one asset, in its smallest unit; the asset is named as messages name it."""
 
@@ -375,6 +392,9 @@ class Settings(BaseSettings):
     lanes: dict[str, LaneSettings] = Field(
         default_factory=dict, description="one table for each lane", examples=["there"]
     )
+    feeds: dict[str, FeedSettings] = Field(
+        default_factory=dict, description="one table for each light client", examples=["btc"]
+    )
     relay: RelaySettings = RelaySettings()
     validator: ValidatorSettings = ValidatorSettings()
     log: LogSettings = LogSettings()
@@ -436,6 +456,9 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         problems += _strange_names("validator.endpoints", settings.validator.endpoints, settings.chains)
         for name, lane in settings.lanes.items():
             problems += _strange_names(f"lanes.{name}", (lane.source, lane.destination), settings.chains)
+        for name, feed in settings.feeds.items():
+            problems += _strange_names(f"feeds.{name}", (feed.source, feed.destination), settings.chains)
+            problems += _feed_problems(name, feed, settings)
         problems += _strange_names("explorers", settings.explorers, settings.chains)
         problems += _strange_assets(settings)
     if settings is None or problems:
@@ -464,6 +487,17 @@ def _strange_assets(settings: Settings) -> Iterator[Problem]:
             else:
                 chains = [part.partition("/")[0] for part in parts]
                 yield from _strange_names(f"offers.{table}", chains, settings.chains)
+
+
+def _feed_problems(name: str, feed: FeedSettings, settings: Settings) -> Iterator[Problem]:
+    """What a feed can't do: it goes from Bitcoin to an EVM chain, under a name that no lane has."""
+    source, destination = (settings.chains.get(chain, {}) for chain in (feed.source, feed.destination))
+    if source and (source.get("family"), source.get("coin", "bitcoin")) != ("bitcoin", "bitcoin"):
+        yield Problem(f"feeds.{name}.source", "only Bitcoin's headers can be checked on an EVM chain")
+    if destination and destination.get("family") != "evm":
+        yield Problem(f"feeds.{name}.destination", "a light client stands on an EVM chain")
+    if name in settings.lanes:
+        yield Problem(f"feeds.{name}", "a lane has that name")
 
 
 def _overrides(file: Path, given: Iterable[str]) -> dict[str, Any]:

@@ -74,9 +74,11 @@ class Batch:
         return len(list(split(self.headers))) - self.known
 
 
-async def plan(node: Node, client: LightClientView, most: int = MOST) -> list[Batch]:
-    """The batches, in order, after which the client's best chain is the node's; none where it has as much work
-    already.
+async def plan(
+    node: Node, client: LightClientView, most: int = MOST, batches_at_most: int | None = None
+) -> list[Batch]:
+    """The batches, in order, after which the client's best chain is the node's, or the first of them; none where
+    it has as much work already.
 
     Raises NoCommonBlock, ChainUnavailable, RpcError."""
     tip = await client.tip()
@@ -85,9 +87,9 @@ async def plan(node: Node, client: LightClientView, most: int = MOST) -> list[Ba
     if int(header["chainwork"], 16) <= tip.work:
         return []
     fork = await _fork(node, client, tip)
-    batches = []
+    batches: list[Batch] = []
     parent = fork
-    while parent < header["height"]:
+    while parent < header["height"] and len(batches) != batches_at_most:
         end = min(parent + most, header["height"])
         first = max(0, parent + 1 - MEDIAN_SPAN)
         headers = await read_headers(node, first, end)

@@ -15,7 +15,7 @@ from chains.bitcoin.headers import Anchor, HeaderRules
 from chains.bitcoin.proofs import Inclusion
 from chains.evm.artifact import load
 from chains.evm.client import Client
-from chains.evm.codec import raw_bytes, selector, word, words
+from chains.evm.codec import checksum_address, raw_bytes, selector, word, words
 from chains.evm.deploy import Deployed, deploy_contract
 
 _NETWORK: Final = "(uint32,uint32,bool,bool,bool)"
@@ -170,6 +170,14 @@ class LightClient:
     async def _ask(self, calldata: bytes) -> bytes:
         request = {"to": self.address, "data": "0x" + calldata.hex()}
         return raw_bytes(await self._client.call("eth_call", request, self._block))
+
+
+async def registry_terms(client: Client, address: str) -> tuple[str, int]:
+    """The light client that a registry believes, and the confirmations that it wants. Raises RpcError,
+    ChainUnavailable; ValueError or IndexError where there is no registry."""
+    request = [{"to": address, "data": "0x" + selector(name).hex()} for name in ("lightClient()", "depth()")]
+    light, depth = [words(raw_bytes(await client.call("eth_call", one, "latest")))[0] for one in request]
+    return checksum_address(light[-20:]), int.from_bytes(depth, "big")
 
 
 class Registry:

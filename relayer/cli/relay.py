@@ -44,8 +44,10 @@ def start(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False)
             asyncio.get_running_loop().add_signal_handler(number, stop_on_signal, stop)
         async with Relayer.open(settings, load_seed(settings)) as relayer:
             accounts = {name: pusher.address for name, pusher in relayer.pushers.items()}
-            document = {"ready": True, "lanes": sorted(relayer.runners), "accounts": accounts}
-            emit(document, json, lambda: f"ready: {', '.join(sorted(relayer.runners)) or 'spends only'}")
+            names = {"lanes": sorted(relayer.runners), "feeds": sorted(relayer.feeds)}
+            document = {"ready": True, **names, "accounts": accounts}
+            what = ", ".join((*names["lanes"], *names["feeds"])) or "spends only"
+            emit(document, json, lambda: f"ready: {what}")
             notify(READY)
             await relayer.run(stop)
 
@@ -81,6 +83,30 @@ def retry(
 
 
 @app.command()
+def prove(
+    feed: Annotated[str, typer.Argument(help="A feed of the configuration.", metavar="FEED")],
+    outpoint: Annotated[str, typer.Argument(help="What pays a leg on Bitcoin.", metavar="TXID:OUTPUT")],
+    spent_by: Annotated[str, typer.Option(help="Prove that this transaction spends it.", metavar="TXID")] = "",
+    block: Annotated[str, typer.Option(help="The block of the transaction, where the node has no index.")] = "",
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
+    """Ask for an output to be put on record in the feed's registry; a running relayer does it once it is deep
+    enough."""
+
+    async def work(relayer: Relayer) -> dict[str, Any]:
+        from settlement.store.proofs import ProofRequest
+
+        txid, output = _outpoint(outpoint)
+        spender, where = (_hash(word) if word else "" for word in (spent_by, block))
+        await relayer.prove(ProofRequest(feed, txid, output, spender, where))
+        return {"feed": feed, "outpoint": f"{txid}:{output}", "asked": True}
+
+    document = _with_relayer(work, config, json)
+    emit(document, json, lambda: f"{document['outpoint']} will be on record, once it is deep enough")
+
+
+@app.command()
 def pause(lane: LaneName, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Deliver nothing on a lane; a running relayer takes note at once."""
     _set_paused(lane, True, config, json)
@@ -99,6 +125,7 @@ def health_check(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     async def work(relayer: Relayer) -> dict[str, Any]:
         for runner in relayer.runners.values():
             await runner.look()
+        await relayer.look_at_feeds()
         return (await relayer.health()).document()
 
     document = _with_relayer(work, config, json)
@@ -140,13 +167,38 @@ def message(
 
 @query.command()
 def lanes(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Every lane, with its ends and its troubles."""
+    """Every lane and every feed, with its ends and its troubles."""
 
     async def work(relayer: Relayer) -> dict[str, Any]:
+        await relayer.look_at_feeds()
         return await relayer.lanes()
 
     document = _with_relayer(work, config, json)
     emit(document, json, lambda: _table(document))
+
+
+@query.command()
+def feeds(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """How far each light client of Bitcoin is, and how many proofs are asked for."""
+
+    async def work(relayer: Relayer) -> dict[str, Any]:
+        await relayer.look_at_feeds()
+        return {name: feed.counts() for name, feed in relayer.feeds.items()}
+
+    document = _with_relayer(work, config, json)
+    emit(document, json, lambda: _table(document, "feed"))
+
+
+@query.command()
+def proofs(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """What was asked to be proved, the newest first, and how it stands."""
+
+    async def work(relayer: Relayer) -> dict[str, Any]:
+        await relayer.look_at_feeds()
+        return await relayer.proofs()
+
+    document = _with_relayer(work, config, json)
+    emit(document, json, lambda: _table(document, "outpoint"))
 
 
 # --- inside
@@ -186,15 +238,32 @@ def _id(text: str) -> bytes:
     return raw
 
 
+def _outpoint(text: str) -> tuple[str, int]:
+    from relayer.errors import BadRequest
+
+    txid, _, output = text.partition(":")
+    if not output.isdecimal() or int(output) >= 2**32:
+        raise BadRequest(f"{text!r} is no outpoint: TXID:OUTPUT")
+    return _hash(txid), int(output)
+
+
+def _hash(text: str) -> str:
+    from relayer.errors import BadRequest
+
+    if len(text) != 64 or not all(digit in "0123456789abcdef" for digit in text.lower()):
+        raise BadRequest(f"{text!r} is no hash of Bitcoin: 64 hexadecimal digits")
+    return text.lower()
+
+
 async def _pending(relayer: Relayer) -> dict[str, Any]:
     return {name: runner.counts() for name, runner in relayer.runners.items()}
 
 
-def _table(document: dict[str, Any]) -> object:
+def _table(document: dict[str, Any], first: str = "lane") -> object:
     from rich.table import Table
 
     columns = list(next(iter(document.values()), {}))
-    table = Table("lane", *columns)
+    table = Table(first, *columns)
     for name, row in document.items():
         table.add_row(name, *(str(row[column]) for column in columns))
     return table

@@ -67,6 +67,10 @@ class Pusher:
         except Reverted as error:
             raise Undeliverable(lane, error_name(error.data), words_of(error)) from error
 
+    async def estimate(self, to: str, data: bytes) -> int:
+        """Gas of a call at the best block. Raises WouldFail, ChainUnavailable."""
+        return await self._purse.estimate(Call(to, 0, data))
+
     async def push(self, lane: bytes, first: int, end: int, to: str, data: bytes, gas: int) -> Push:
         """Sign, store and send a delivery. Raises FeeAboveCap, InsufficientFunds, ChainUnavailable."""
         async with self._turn:

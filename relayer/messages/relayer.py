@@ -6,11 +6,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 
+from chains.bitcoin.feeding import NoCommonBlock
+from chains.bitcoin.settings import UtxoSettings
 from chains.errors import ChainError, StrikelockError
 from chains.evm import vaults
 from chains.evm.adapter import EvmChain
@@ -18,17 +20,19 @@ from chains.evm.client import Client
 from chains.evm.messaging.message import Lane
 from chains.registry import make_chain
 from htlc.protocols import protocol
-from relayer.errors import BadLane, LaneError, LogsContradict, NoSuchLane, NoSuchMessage
+from relayer.errors import BadLane, LaneError, LogsContradict, NoSuchFeed, NoSuchLane, NoSuchMessage
+from relayer.feeds.feed import FeedRunner
 from relayer.health import ChainVitals, Check, Health, Vitals, judge
 from relayer.messages.ends import Inbox, Outbox
 from relayer.messages.lane import LaneRunner
 from relayer.messages.pusher import Pusher
 from relayer.messages.waiting import first_of
 from relayer.party import LocalClock
-from relayer.settings import FeeSettings, LaneSettings, Settings
+from relayer.settings import FeedSettings, FeeSettings, LaneSettings, Settings
 from relayer.tower import Tower
 from settlement.seed import Seed
 from settlement.store import Store
+from settlement.store.proofs import ProofRequest
 
 log = structlog.get_logger(__name__)
 
@@ -62,14 +66,15 @@ class Relayer:
         self.store = parts.store
         self.pushers = parts.pushers
         self.runners = {name: self._runner(name, lane) for name, lane in parts.settings.lanes.items()}
+        self.feeds = {name: self._feed(name, feed) for name, feed in parts.settings.feeds.items()}
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, seed: Seed, drive: bool = True) -> AsyncIterator[Relayer]:
         """Open chains and database; `seed` is the relayer's own, for gas. Raises BadLane, DatabaseInUse, and
         what a node of the wrong network raises."""
-        if not settings.lanes and settings.relay.packages is None:
-            raise BadLane("(none)", "the configuration has neither lanes nor packages of deals")
+        if not settings.lanes and not settings.feeds and settings.relay.packages is None:
+            raise BadLane("(none)", "the configuration has neither lanes nor feeds nor packages of deals")
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
             settings.party.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -77,12 +82,15 @@ class Relayer:
             store = await stack.enter_async_context(await Store.open(path, drive=drive))
             chains = await open_chains(stack, settings, clock)
             destinations = {lane.destination for lane in settings.lanes.values()}
+            destinations |= {feed.destination for feed in settings.feeds.values()}
             cap = settings.relay.cap
             pushers = {n: Pusher(chains[n], seed.raw, store.messages, clock, cap) for n in sorted(destinations)}
             tower = None
             if settings.relay.packages is not None and drive:
                 tower = await stack.enter_async_context(Tower.open(settings, seed, settings.relay.packages))
             relayer = cls(Parts(settings, store, chains, pushers, tower, clock))
+            for feed in relayer.feeds.values():
+                await stack.enter_async_context(feed.opened())
             for runner in relayer.runners.values():
                 stack.push_async_callback(runner.close)
                 await runner.open()
@@ -98,6 +106,12 @@ class Relayer:
         relay, book = parts.settings.relay, parts.store.messages
         watch = self._deadlines.get
         return LaneRunner(name, ends, lane, relay, book, outbox, inbox, pusher, parts.clock, watch)
+
+    def _feed(self, name: str, feed: FeedSettings) -> FeedRunner:
+        parts = self._parts
+        source = UtxoSettings.model_validate(parts.settings.chains[feed.source])
+        there, pusher = parts.chains[feed.destination], parts.pushers[feed.destination]
+        return FeedRunner(name, feed, source, there, pusher, parts.store.proofs, parts.clock)
 
     def runner(self, name: str) -> LaneRunner:
         """A lane by its name. Raises NoSuchLane."""
@@ -121,6 +135,7 @@ class Relayer:
             beside = [group.create_task(self._watch())]
             carrying = [group.create_task(self._carry(runner, stop)) for runner in self.runners.values()]
             carrying += [group.create_task(self._follow(pusher, stop)) for pusher in self.pushers.values()]
+            carrying += [group.create_task(self._feed_on(feed, stop)) for feed in self.feeds.values()]
             if self._parts.tower is not None:
                 carrying.append(group.create_task(self._parts.tower.run(stop)))
             await stop.wait()
@@ -165,6 +180,23 @@ class Relayer:
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    async def _feed_on(self, feed: FeedRunner, stop: asyncio.Event) -> None:
+        """One light client, again and again. What passes is waited out."""
+        pause = FIRST_PAUSE
+        pusher = self.pushers[feed.destination]
+        while not stop.is_set():
+            try:
+                pusher.freed.clear()
+                await feed.step()
+                pause = FIRST_PAUSE
+                await first_of(IDLE_SECONDS, stop.wait(), pusher.freed.wait())
+                continue
+            except (ChainError, LaneError, NoCommonBlock) as error:
+                feed.state.trouble = str(error)
+                log.warning("feed waits", feed=feed.name, reason=str(error))
+            await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
+            pause = min(2 * pause, LONGEST_PAUSE)
+
     async def _follow(self, pusher: Pusher, stop: asyncio.Event) -> None:
         """What became of deliveries on one chain, again and again."""
         pause = FIRST_PAUSE
@@ -188,6 +220,8 @@ class Relayer:
         for push, state in await pusher.follow():
             for runner in runners:
                 runner.learned(push, state)
+            for feed in self.feeds.values():
+                feed.learned(push, state)
         for runner in runners:
             await runner.settle()
 
@@ -242,9 +276,37 @@ class Relayer:
         raise NoSuchMessage("0x" + id_.hex())
 
     async def lanes(self) -> dict[str, Any]:
-        """Every lane as a document."""
+        """Every lane as a document, and every feed."""
         notes = await self.store.messages.notes()
-        return {name: runner.document(notes[runner.lane.id]) for name, runner in self.runners.items()}
+        lanes = {name: runner.document(notes[runner.lane.id]) for name, runner in self.runners.items()}
+        return {**lanes, **{name: feed.document() for name, feed in self.feeds.items()}}
+
+    async def prove(self, request: ProofRequest) -> None:
+        """Ask for a proof; a running relayer brings it once there is one. Raises NoSuchFeed."""
+        settings = self._parts.settings.feeds.get(request.feed)
+        if settings is None or not settings.registry:
+            raise NoSuchFeed(request.feed)
+        await self.store.proofs.ask(replace(request, asked_at=int(self._parts.clock.now())))
+
+    async def look_at_feeds(self) -> None:
+        """See how feeds stand; one that can't be seen says why."""
+        for feed in self.feeds.values():
+            try:
+                await feed.look()
+            except (ChainError, NoCommonBlock) as error:
+                feed.state.trouble = str(error)
+
+    async def proofs(self) -> dict[str, Any]:
+        """Every request for a proof, the newest first, as a document; see `look_at_feeds`."""
+        found = {}
+        for request in await self.store.proofs.all():
+            feed = self.feeds.get(request.feed)
+            stands = "final" if request.done is not None else None
+            if stands is None and feed is not None:
+                stands = feed.state.requests.get(request)
+            spent = {"spent by": request.spender or None}
+            found[request.outpoint] = {"feed": request.feed, **spent, "state": stands or "waiting"}
+        return found
 
     # --- health
 
@@ -259,6 +321,9 @@ class Relayer:
             trouble = (note and (note.halted or ("paused" if note.paused else None))) or state.trouble
             backlog = max(0, state.final - state.settled.size)
             checks.append(Check(f"lane {name}", trouble is None, trouble or f"{backlog} messages on their way"))
+        for name, feed in self.feeds.items():
+            known = f"headers up to block {feed.state.known}"
+            checks.append(Check(f"feed {name}", feed.trouble is None, feed.trouble or known))
         return Health(tuple(checks))
 
     async def _vitals(self, name: str) -> ChainVitals:
@@ -275,7 +340,8 @@ class Relayer:
 
 async def open_chains(stack: AsyncExitStack, settings: Settings, clock: LocalClock) -> dict[str, EvmChain]:
     """The chains that lanes begin and end on. Raises BadLane for one of another family."""
-    names = sorted({name for lane in settings.lanes.values() for name in (lane.source, lane.destination)})
+    ends = {name for lane in settings.lanes.values() for name in (lane.source, lane.destination)}
+    names = sorted(ends | {feed.destination for feed in settings.feeds.values()})
     found = {}
     for name in names:
         chain = make_chain(name, settings.chains[name], clock.now)

@@ -324,6 +324,19 @@ evidence = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+# What a relayer was asked to prove of Bitcoin: that an output stands, or that `spender` spends it.
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("feed", String(WORD), primary_key=True),
+    Column("txid", String(WORD), primary_key=True),
+    Column("output", BigInteger, primary_key=True),
+    Column("spender", String(WORD), primary_key=True),
+    Column("block", String(WORD), nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("done", BigInteger),
+)
+
 # --- the API ---------------------------------------------------------------------------------------------
 
 # Who may use the API. `digest` is SHA-256 of the secret, which is stored nowhere.

@@ -1,0 +1,1 @@
+"""Bitcoin's headers and proofs, brought to light clients on EVM chains."""
