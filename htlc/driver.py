@@ -6,6 +6,7 @@ It keeps nothing in memory that it needs: whoever wakes up looks first, since th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from htlc.collector import Collector
 from htlc.courier import Courier
+from htlc.errors import Fenced
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
@@ -51,7 +53,7 @@ class Pulse:
 
 
 class Driver:
-    """Runs every open deal of one party. One driver per journal; the store sees to that."""
+    """Runs the open deals of one party that are ours to drive: the journal sees to it that nobody else does."""
 
     def __init__(
         self,
@@ -154,6 +156,8 @@ class Driver:
     async def tick(self) -> None:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
+        for gone in self._observer.watched - deals.keys():
+            await self._drop(gone)
         for deal in deals.values():
             await self._observer.know(deal)
         await self._observer.look()
@@ -166,6 +170,9 @@ class Driver:
         for deal in deals.values():
             try:
                 await self._drive(deal, states)
+            except Fenced as error:
+                log.warning("deal dropped", deal=deal.id, reason=str(error))
+                await self._drop(deal.id)
             except Exception:
                 # A fault of ours in one deal must not cost the deadlines of the others.
                 log.exception("deal failed", deal=deal.id)
@@ -179,7 +186,8 @@ class Driver:
             if state is None or state.phase not in (TxPhase.MINED, TxPhase.DISPLACED):
                 continue
             if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
-                await self._journal.settle(intent.number, state)
+                with contextlib.suppress(Fenced):  # the next write for the deal says so too
+                    await self._journal.settle(intent.number, state)
 
     async def _drive(self, deal: Deal, states: Mapping[int, TxState]) -> None:
         self._courier.deliver(deal)
@@ -192,6 +200,15 @@ class Driver:
         troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
         troubles += await self._heal(work, actions)
         self.reports[deal.id] = Report(seen, actions, tuple(troubles))
+
+    async def _drop(self, deal: str) -> None:
+        """A deal is closed, or another process's: do nothing more for it. What we signed for it and stored may
+        still be sent by anybody, any number of times."""
+        self._courier.forget(deal)
+        if self._collector is not None:
+            self._collector.keep(deal, set())
+        await self._observer.forget(deal)
+        self.reports.pop(deal, None)
 
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
@@ -217,8 +234,7 @@ class Driver:
             return str(error)
         if isinstance(action, Close):
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
-            self._courier.forget(work.deal.id)
-            await self._observer.forget(work.deal.id)
+            await self._drop(work.deal.id)
         if isinstance(action, Swear | GiveConsent):
             self.poke()  # what follows from it is seen to in the next tick
         return None

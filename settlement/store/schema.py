@@ -13,7 +13,7 @@ from settlement.store.database import Database
 from settlement.store.errors import NotOurDatabase, SchemaTooNew, SchemaTooOld
 from settlement.store.tables import metadata
 
-REVISIONS = ("0001", "0002")  # every one ever released, oldest first
+REVISIONS = ("0001", "0002", "0003")  # every one ever released, oldest first
 HEAD = REVISIONS[-1]
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
@@ -32,11 +32,11 @@ async def ensure(database: Database, upgrade: bool) -> None:
     if found == HEAD:
         return
     if found is None:
-        await database.write(lambda connection: _create(connection, database.name))
+        await database.write(lambda connection: _create(connection, database))
     elif found not in REVISIONS:
         raise SchemaTooNew(database.name, found, HEAD)
     elif upgrade:
-        await database.write(_upgrade)
+        await database.write(lambda connection: _upgrade(connection, database))
     else:
         raise SchemaTooOld(database.name, found, HEAD)
 
@@ -48,19 +48,26 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def _create(connection: Connection, name: str) -> None:
+def _create(connection: Connection, database: Database) -> None:
     """Make every table and note the revision, in the caller's transaction."""
+    database.backend.queue(connection)
     if _revision(connection) is not None:
         return  # another process was faster
     if inspect(connection).get_table_names():
-        raise NotOurDatabase(name)
+        raise NotOurDatabase(database.name)
     metadata.create_all(connection, checkfirst=False)
     connection.execute(text(VERSION_TABLE))
     connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, database: Database) -> None:
     """Run the migrations that are missing, in the caller's transaction: all of them or none."""
+    database.backend.queue(connection)
+    migrate(connection)
+
+
+def migrate(connection: Connection) -> None:
+    """Bring whatever is there to the newest schema, in the caller's transaction."""
     from alembic import command  # takes a tenth of a second to import, and is hardly ever needed
     from alembic.config import Config
 
