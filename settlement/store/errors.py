@@ -88,6 +88,22 @@ class SchemaTooOld(StoreError):
 
 
 @dataclass(eq=False)
+class NotEmpty(StoreError):
+    """Something that a backup or a restore would write over."""
+
+    place: str
+    template = "{place} is there already, and is left as it is: name a new file, or an empty database"
+
+
+@dataclass(eq=False)
+class NoSuchBackup(StoreError):
+    """A file that is no backup of ours."""
+
+    file: str
+    template = "{file} is no backup of a database of ours"
+
+
+@dataclass(eq=False)
 class DatabaseInUse(StoreError):
     """Another process drives the deals of this database. Two drivers would sign against each other."""
 

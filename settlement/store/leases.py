@@ -114,6 +114,10 @@ class Leases:
         """What of a kind we hold, as far as we know."""
         return frozenset(name for of, name in self._held if of == kind)
 
+    def known(self, kind: str) -> dict[str, int]:
+        """The epochs of what we hold of a kind, as far as we know, by name."""
+        return {name: epoch for (of, name), epoch in self._held.items() if of == kind}
+
     def standing(self, connection: Connection, kind: str) -> Standing:
         """How leases of a kind stand, in the caller's transaction."""
         of_kind = leases.c.kind == kind
@@ -123,12 +127,14 @@ class Leases:
         row = connection.execute(select(free, number, living.scalar_subquery())).one()
         return Standing(bool(row[0]), row[1], row[2])
 
-    async def settle(self, kind: str, standing: Standing, ours: Mapping[str, int]) -> bool:
+    async def settle(
+        self, kind: str, standing: Standing, ours: Mapping[str, int], known: Mapping[str, int]
+    ) -> bool:
         """Take what is free and falls to us, hand over what is too much; whether anything changed. What we held
-        and is ours no more is forgotten. ours: epochs of what is ours by the database, by name."""
-        known = {name: epoch for (of, name), epoch in self._held.items() if of == kind}
+        and is ours no more is forgotten. ours: epochs of what is ours by the database, by name; known: what we
+        held before we asked it."""
         for name, epoch in known.items():
-            if ours.get(name) != epoch:
+            if ours.get(name) != epoch and self._held.get((kind, name)) == epoch:
                 del self._held[kind, name]
         stray = ours.keys() - known.keys()  # taken in a call that nobody waited for
         room = standing.share - len(ours)

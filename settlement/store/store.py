@@ -139,10 +139,12 @@ class Store:
     async def _hold(self) -> dict[str, int]:
         """The revisions of the deals that we hold, once what is free is distributed."""
         for _ in range(2):
+            known = self.leases.known(DEAL)
             standing, found = await self._database.glance(
                 lambda one: (self.leases.standing(one, DEAL), journal.held_revisions(one, self.leases.me))
             )
-            if not await self.leases.settle(DEAL, standing, {id_: epoch for id_, (_, epoch) in found.items()}):
+            ours = {id_: epoch for id_, (_, epoch) in found.items()}
+            if not await self.leases.settle(DEAL, standing, ours, known):
                 break
         return {id_: revision for id_, (revision, _) in found.items()}
 
