@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -17,6 +17,7 @@ from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from htlc.collector import Collector
 from htlc.courier import Courier
+from htlc.errors import Fenced
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
@@ -75,7 +76,7 @@ class Pulse:
 
 
 class Driver:
-    """Runs every open deal of one party. One driver per journal; the store sees to that."""
+    """Runs the open deals of one party that are ours to drive: the journal sees to it that nobody else does."""
 
     def __init__(
         self,
@@ -179,6 +180,8 @@ class Driver:
     async def tick(self) -> None:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
+        for gone in self._observer.watched - deals.keys():
+            await self._drop(gone)
         for deal in deals.values():
             await self._observer.know(deal)
         await self._observer.look()
@@ -199,7 +202,7 @@ class Driver:
             if loop.time() - turn > TURN_SECONDS:
                 await asyncio.sleep(0)
                 turn = loop.time()
-            with self._alone(deal.id):
+            async with self._alone(deal.id):
                 plans.append(await self._derive(deal, states))
         return plans
 
@@ -210,27 +213,32 @@ class Driver:
         until = loop.time() + ACT_SECONDS
         for plan in sorted(plans, key=self._order):
             id_ = plan.work.deal.id
-            troubles: list[str] = []
             if loop.time() > until:
+                self.reports[id_] = Report(plan.seen, plan.actions, ())
                 self.poke()
-            else:
-                with self._alone(id_):
-                    troubles = await self._act_on(plan)
-                    self._failed.pop(id_, None)
-                    if troubles:
-                        self._failed[id_] = self.pulse.ticks
-            self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
+                continue
+            async with self._alone(id_):
+                troubles = await self._act_on(plan)
+                self._failed.pop(id_, None)
+                if troubles:
+                    self._failed[id_] = self.pulse.ticks
+                self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
 
     def _order(self, plan: Plan) -> tuple[bool, int, float]:
         return not plan.spends, self._failed.get(plan.work.deal.id, -1), plan.due
 
-    @contextlib.contextmanager
-    def _alone(self, deal: str) -> Iterator[None]:
-        """A fault of ours in one deal must not cost the deadlines of the others."""
+    @contextlib.asynccontextmanager
+    async def _alone(self, deal: str) -> AsyncIterator[None]:
+        """A deal that another process took over is dropped; a fault of ours in one must not cost the deadlines of
+        the others."""
         try:
             yield
+        except Fenced as error:
+            log.warning("deal dropped", deal=deal, reason=str(error))
+            await self._drop(deal)
         except Exception:
             log.exception("deal failed", deal=deal)
+            self._failed[deal] = self.pulse.ticks
 
     async def _settle(
         self, unsettled: Iterable[Intent], states: Mapping[int, TxState], deals: Mapping[str, Deal]
@@ -241,7 +249,8 @@ class Driver:
             if state is None or state.phase not in (TxPhase.MINED, TxPhase.DISPLACED):
                 continue
             if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
-                await self._journal.settle(intent.number, state)
+                with contextlib.suppress(Fenced):  # the next write for the deal says so too
+                    await self._journal.settle(intent.number, state)
 
     async def _derive(self, deal: Deal, states: Mapping[int, TxState]) -> Plan:
         self._courier.deliver(deal)
@@ -257,6 +266,15 @@ class Driver:
         troubles = self._ask(work.deal, actions)
         troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
         return troubles + await self._heal(work, actions)
+
+    async def _drop(self, deal: str) -> None:
+        """A deal is closed, or another process's: do nothing more for it. What we signed for it and stored may
+        still be sent by anybody, any number of times."""
+        self._courier.forget(deal)
+        if self._collector is not None:
+            self._collector.keep(deal, set())
+        await self._observer.forget(deal)
+        self.reports.pop(deal, None)
 
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
@@ -282,8 +300,7 @@ class Driver:
             return str(error)
         if isinstance(action, Close):
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
-            self._courier.forget(work.deal.id)
-            await self._observer.forget(work.deal.id)
+            await self._drop(work.deal.id)
         if isinstance(action, Swear | GiveConsent):
             self.poke()  # what follows from it is seen to in the next tick
         return None
