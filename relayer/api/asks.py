@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from relayer.api.models import WishName
 from relayer.api.operation import WORD, Query
@@ -18,6 +18,14 @@ Amount = Annotated[str, Field(pattern="^[1-9][0-9]{0,76}$", examples=["100000"])
 Asset = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$", examples=["native"])]
 Attester = Annotated[str, Field(pattern="^0[23][0-9a-f]{64}$")]
 BackupMode = Literal["file", "chain", "none"]
+
+
+def _whole(value: object) -> object:
+    """In JSON 230.0 is a whole number, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Seconds = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIFE)]
 
 
 # --- queries ---------------------------------------------------------------------------------------------
@@ -114,7 +122,7 @@ class ProposeOption(_Proposing):
     role: Literal["writer", "holder"]
     kind: Literal["call", "put"]
     legs: OptionLegs
-    life: int = Field(ge=1, le=MAX_LIFE, description="how long it can be exercised once it is live, seconds")
+    life: Seconds = Field(description="how long it can be exercised once it is live, seconds")
     releases: bool = Field(default=True, description="let money go back early by agreement")
 
 
@@ -125,7 +133,7 @@ class ProposeAttested(_Proposing):
     role: Literal["writer", "holder"]
     kind: Literal["call", "put"]
     legs: OptionLegs
-    life: int = Field(ge=1, le=MAX_LIFE, description="how long it can be exercised once it is live, seconds")
+    life: Seconds = Field(description="how long it can be exercised once it is live, seconds")
     quorum: tuple[Attester, ...] = Field(
         default=(), max_length=32, description="the attesters' keys; none: all of the configuration"
     )
@@ -152,7 +160,7 @@ class QuoteBody(Body):
     kind: Literal["call", "put"]
     collateral: LegBody
     strike: LegBody
-    life: int = Field(ge=1, le=MAX_LIFE, description="how long it can be exercised once it is live, seconds")
+    life: Seconds = Field(description="how long it can be exercised once it is live, seconds")
     spot: Price
     vol: float = Field(ge=1e-4, le=10, allow_inf_nan=False)
     rate: float = Field(default=0.0, ge=-1, le=10, allow_inf_nan=False)
@@ -165,4 +173,4 @@ class TokenBody(Body):
 
     name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")
     scope: Literal["read", "trade", "admin"]
-    lasts: int | None = Field(default=None, ge=1, le=MAX_LIFE)
+    lasts: Seconds | None = None
