@@ -6,7 +6,9 @@ It keeps nothing in memory that it needs: whoever wakes up looks first, since th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+import contextlib
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -27,6 +29,8 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
 RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
 BURST_SECONDS = 0.05  # a burst of blocks is one look
+TURN_SECONDS = 0.005  # of work on deals, after which others of this process get a turn
+ACT_SECONDS = 2.0  # of signing and sending, after which we look again
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,26 @@ class Report:
     observation: Observation
     actions: tuple[Action, ...]
     troubles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the protocol has us do in one deal, and what that stands on."""
+
+    seen: Observation
+    actions: tuple[Action, ...]
+    work: Work
+
+    @property
+    def spends(self) -> bool:
+        """Money of ours waits for it: what is not funded yet can wait."""
+        return any(isinstance(action, SpendLeg | Unfund) for action in self.actions)
+
+    @property
+    def due(self) -> float:
+        """Its nearest deadline, UNIX seconds."""
+        timed = (action.deadline for action in self.actions if isinstance(action, Fund | SpendLeg))
+        return min((deadline for deadline in timed if deadline is not None), default=math.inf)
 
 
 @dataclass(slots=True)
@@ -76,6 +100,7 @@ class Driver:
         self._spans = spans
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
+        self._failed: dict[str, int] = {}  # deals that something stood in the way of, and at which tick
 
     @property
     def live(self) -> frozenset[str]:
@@ -163,12 +188,49 @@ class Driver:
         now = int(self._clock.now())
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
-        for deal in deals.values():
-            try:
-                await self._drive(deal, states)
-            except Exception:
-                # A fault of ours in one deal must not cost the deadlines of the others.
-                log.exception("deal failed", deal=deal.id)
+        self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
+        await self._carry_out(await self._plan(deals.values(), states))
+
+    async def _plan(self, deals: Iterable[Deal], states: Mapping[int, TxState]) -> list[Plan]:
+        """What follows for every deal from the last look."""
+        loop = asyncio.get_running_loop()
+        turn, plans = loop.time(), []
+        for deal in deals:
+            if loop.time() - turn > TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn = loop.time()
+            with self._alone(deal.id):
+                plans.append(await self._derive(deal, states))
+        return plans
+
+    async def _carry_out(self, plans: Iterable[Plan]) -> None:
+        """Spends first, the nearest deadline first; what failed waits for those that did not. What does not fit
+        into the time is planned anew: the world is looked at in between."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ACT_SECONDS
+        for plan in sorted(plans, key=self._order):
+            id_ = plan.work.deal.id
+            troubles: list[str] = []
+            if loop.time() > until:
+                self.poke()
+            else:
+                with self._alone(id_):
+                    troubles = await self._act_on(plan)
+                    self._failed.pop(id_, None)
+                    if troubles:
+                        self._failed[id_] = self.pulse.ticks
+            self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
+
+    def _order(self, plan: Plan) -> tuple[bool, int, float]:
+        return not plan.spends, self._failed.get(plan.work.deal.id, -1), plan.due
+
+    @contextlib.contextmanager
+    def _alone(self, deal: str) -> Iterator[None]:
+        """A fault of ours in one deal must not cost the deadlines of the others."""
+        try:
+            yield
+        except Exception:
+            log.exception("deal failed", deal=deal)
 
     async def _settle(
         self, unsettled: Iterable[Intent], states: Mapping[int, TxState], deals: Mapping[str, Deal]
@@ -181,17 +243,20 @@ class Driver:
             if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
                 await self._journal.settle(intent.number, state)
 
-    async def _drive(self, deal: Deal, states: Mapping[int, TxState]) -> None:
+    async def _derive(self, deal: Deal, states: Mapping[int, TxState]) -> Plan:
         self._courier.deliver(deal)
         seen = self._observer.observe(deal, await self._journal.intents(deal.id), states)
         if seen.shown:
             await self._journal.learn(deal.id, seen.shown)  # before anything that relies on them
-        actions = seen.plan()
         work = Work(deal, seen.known.protocol, seen.known.legs, seen.attempts, int(self._clock.now()))
-        troubles = self._ask(deal, actions)
+        return Plan(seen, seen.plan(), work)
+
+    async def _act_on(self, plan: Plan) -> list[str]:
+        """Do what a plan asks for; what stands in the way, in words."""
+        work, actions = plan.work, plan.actions
+        troubles = self._ask(work.deal, actions)
         troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
-        troubles += await self._heal(work, actions)
-        self.reports[deal.id] = Report(seen, actions, tuple(troubles))
+        return troubles + await self._heal(work, actions)
 
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from chains.errors import ChainError, NothingToSpend, Rejected
+from chains.errors import AccountBusy, ChainError, NothingToSpend, Rejected
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, FeeEstimate, SignedTx, TxPhase, Wallet
 from htlc.errors import StalePlan
@@ -78,6 +78,7 @@ class Executor:
         self._wallets = wallets
         self._policies = fees
         self._estimates: dict[str, FeeEstimate] = {}
+        self._busy: dict[str, str] = {}  # accounts with something in flight in this tick, by chain
         self._sent: dict[str, Sent] = {}
         self._watched: dict[str, Watched] = {}
         self._tips: Mapping[str, str] = {}
@@ -87,6 +88,7 @@ class Executor:
         """Start a tick: prices are asked for anew, reservations are the journal's. tips: the best block's hash of
         every chain that can be seen now."""
         self._estimates.clear()
+        self._busy.clear()
         self.pending = {chain: list(pending.get(chain, ())) for chain in self._chains}
         self._tips = tips
         if self._sent:
@@ -198,9 +200,15 @@ class Executor:
                     leg, action.path, key, action.preimages, consents, price, cap, pending, attempt.tx
                 )
         idle = action.reveals and not alive
-        return await wallet.spend(
-            leg, action.path, key, action.preimages, consents, price, cap, pending, idle=idle
-        )
+        if idle and leg.chain in self._busy:
+            raise AccountBusy(leg.chain, self._busy[leg.chain])
+        try:
+            return await wallet.spend(
+                leg, action.path, key, action.preimages, consents, price, cap, pending, idle=idle
+            )
+        except AccountBusy as busy:
+            self._busy[leg.chain] = busy.account
+            raise
 
     async def _price(
         self, work: Work, leg: Leg, purpose: Purpose, deadline: int | None, alive: Sequence[Attempt]

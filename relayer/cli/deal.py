@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relayer.cli import remote
-from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
 from relayer.cli.remote import Api
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _propose(
 ) -> None:
     async def work(party: Party) -> dict[str, Any]:
         quorum = None if attesters is None else party.quorum(attesters)
-        parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
+        parsed = {leg: leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
         chains = {leg: parsed["strike" if legs[leg] == AUTO else leg].chain for leg in legs}
         times = party.ladder(name, chains, life, backup)
         if legs.get("premium") == AUTO:
@@ -173,7 +173,7 @@ def _body(
     attesters: tuple[str, ...] | None,
 ) -> dict[str, Any]:
     """A proposal as the API takes it; a premium that is to be priced is left out."""
-    parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
+    parsed = {leg: leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
     body: dict[str, Any] = {"protocol": name, "role": role, "peer": peer, "backup": backup and str(backup)}
     body["legs"] = {
         leg: {"chain": terms.chain, "asset": terms.asset, "units": str(terms.amount)}
@@ -219,7 +219,7 @@ async def _priced(
     return replace(legs["strike"], amount=quote.premium.units)
 
 
-def _leg_terms(leg: str, text: str) -> LegTerms:
+def leg_terms(leg: str, text: str) -> LegTerms:
     from htlc.terms import LegTerms, parse_amount
     from relayer.errors import BadRequest
 
@@ -462,6 +462,11 @@ def _steer(deal: str, wish: WishName, api: str, config: Path, as_json: bool) -> 
 
     document = remote.through(api, config, as_json, lambda client: remote.wish(client, deal, wish), work)
     emit(document, as_json, lambda: f"noted for deal {deal}; the running party acts on it")
+
+
+def with_party(work: Any, config: Path, as_json: bool) -> dict[str, Any]:
+    """A command's document, of a party that is opened for it."""
+    return run(_with_party(work, config), as_json)
 
 
 async def _with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:

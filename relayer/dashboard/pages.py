@@ -67,7 +67,7 @@ def application(maker: BoardMaker, steering: Steering) -> web.Application:
 def _data(maker: BoardMaker, streams: Streams) -> list[web.RouteDef]:
     async def board(request: web.Request) -> web.Response:
         found = await maker.board(_query(BoardQuery, request).first)
-        return web.json_response(text=found.model_dump_json(), headers={"Cache-Control": "no-store"})
+        return web.json_response(text=found.text, headers={"Cache-Control": "no-store"})
 
     async def events(request: web.Request) -> web.StreamResponse:
         return await streams.serve(request, _query(BoardQuery, request).first)

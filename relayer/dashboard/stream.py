@@ -38,7 +38,7 @@ class Streams:
             board = await self._maker.board(first)
             if board is not last:
                 last, sent_at = board, loop.time()
-                await line.event("board", board.model_dump_json())
+                await line.event("board", board.text)
             elif loop.time() - sent_at > BEAT_SECONDS:
                 sent_at = loop.time()
                 await line.beat()

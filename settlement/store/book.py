@@ -92,17 +92,22 @@ class Book:
         """
 
         def work(connection: Connection) -> Proposal:
-            known = _find(connection, proposal.id)
-            if known is not None:
-                return known
-            for party in parties:
-                self._use(connection, party, proposal.id, proposal.created_at)
-            connection.execute(insert(proposals).values(_row(proposal)))
+            entered = self.enter(connection, proposal, parties)
             if request is not None:
-                note_proposal(connection, request, proposal.id)
-            return proposal
+                note_proposal(connection, request, entered.id)
+            return entered
 
         return await self._write(work)
+
+    def enter(self, connection: Connection, proposal: Proposal, parties: Iterable[Contribution]) -> Proposal:
+        """`add`, in the caller's transaction."""
+        known = _find(connection, proposal.id)
+        if known is not None:
+            return known
+        for party in parties:
+            self._use(connection, party, proposal.id, proposal.created_at)
+        connection.execute(insert(proposals).values(_row(proposal)))
+        return proposal
 
     async def move(
         self,
