@@ -25,7 +25,7 @@ from settlement.store.messages import MessageBook
 from settlement.store.offers import OfferBook, withdraw_all
 from settlement.store.requests import RequestBook
 from settlement.store.tables import changes, meta
-from settlement.store.tokens import TokenBook
+from settlement.store.tokens import TokenBook, revoke_all
 
 T = TypeVar("T")
 
@@ -281,6 +281,7 @@ class Store:
         journal.limit_open_deals(connection)
         limit_proposals(connection)
         withdraw_all(connection, int(time.time()))
+        revoke_all(connection, int(time.time()))
         if connection.execute(update(meta).where(meta.c.name == EPOCH).values(value=fresh)).rowcount == 0:
             connection.execute(insert(meta).values(name=EPOCH, value=fresh))
             connection.execute(insert(changes).values(count=0))
