@@ -33,6 +33,9 @@ async def _fuzz(market: Market, scope: str) -> str:
         "lane": "there",
         "message": "ab" * 32,
         "token": fresh.token.id,
+        "offer": (await market.writer.api.publish(market.shelf())).id,
+        "taking": "cd" * 32,
+        "maker": f"{market.writer.daemon.party.identity}@{market.writer.actor.url}",
         "peer": f"{market.writer.daemon.party.identity}@http://127.0.0.1:{free_port()}",
     }
     words = (

@@ -7,12 +7,14 @@ import os
 import stat
 
 import pytest
+from pydantic import TypeAdapter
 
 from htlc.terms import LegTerms, parse_terms
 from relayer.api import models
-from relayer.api.asks import PROPOSE, QuoteBody, TokenBody
+from relayer.api.asks import PROPOSE, OfferBody, QuoteBody, TokenBody
 from relayer.api.client import ApiRefused, ApiUnreachable, Client
 from relayer.api.keys import fingerprint
+from relayer.api.resources.offers import _conditions
 from settlement.backup import read_descriptor
 from settlement.store.requests import RequestKey
 from tests.relayer.api.trading import LIFE, TOKEN, until
@@ -205,3 +207,52 @@ async def test_where_nobody_is_the_client_says_so(tmp_path):
         async with Client(where) as api:
             with pytest.raises(ApiUnreachable):
                 await api.party()
+
+
+async def test_an_offer_is_published_quoted_taken_and_withdrawn(market):
+    maker, taker, world = market.writer.api, market.holder.api, market.world
+    party = market.writer.daemon.party
+    body = market.shelf()
+    made = await maker.publish(body, key="an-offer-of-ours")
+    assert (made.remaining, made.step, made.premium) == (str(10**7), str(10**6), str(20 * TOKEN))
+    assert (await maker.publish(body, key="an-offer-of-ours")).id == made.id
+    assert [one.id for one in (await maker.offers()).offers] == [made.id]
+
+    peer = f"{party.identity}@{market.writer.actor.url}"
+    (seen,) = (await taker.their_offers(peer)).offers
+    assert (seen.id, seen.spot) == (made.id, None)
+    quoted = await taker.ask(peer, made.id, 3 * 10**6)
+    assert quoted.premium == str(6 * TOKEN)
+    for size, limit, kind in ((15 * 10**5, None, "bad-size"), (3 * 10**6, TOKEN, "too-dear")):
+        with pytest.raises(ApiRefused) as refused:
+            await taker.take(peer, made.id, size, limit)
+        assert refused.value.type == f"urn:strikelock:problem:{kind}"
+    taken = await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")
+    assert (await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")).id == taken.id
+    assert taken.ours
+    assert taken.deal is not None
+    assert (await maker.offer(made.id)).remaining == str(7 * 10**6)
+    (sold,) = (await maker.takings(offer=made.id)).takings
+    assert (sold.id, sold.ours, sold.deal) == (taken.id, False, taken.deal)
+    assert (await maker.taking(taken.id)).state == sold.state
+
+    assert (await maker.withdraw(made.id)).withdrawn_at is not None
+    assert (await maker.offers()).offers == ()
+    for ask in (maker.offer("0" * 64), maker.withdraw("0" * 64), maker.taking("0" * 64)):
+        with pytest.raises(ApiRefused) as refused:
+            await ask
+        assert refused.value.status == 404
+    await world.step()
+
+
+async def test_what_was_published_and_taken_before_a_crash_is_not_again(market):
+    party, api = market.writer.daemon.party, market.writer.api
+    strike = market.leg("evm", 60 * TOKEN)
+    body = market.shelf(kind="put", role="holder", strike=strike, premium={"vol": 0.6}, spot=60.0)
+    key = RequestKey(f"user {os.geteuid()}", "an-offer-cut-off")
+    digest = fingerprint("POST", "/v1/offers", TypeAdapter(OfferBody).dump_json(body))
+    assert await party.store.requests.claim(key, digest, int(party.clock.now())) is None
+    made = await party.shop.publish(_conditions(body), body.spot, key)  # and here the process ends
+    assert (await api.publish(body, key=key.key)).id == made.offer.id
+    assert (await api.set_spot(made.offer.id, 61.5)).spot == 61.5
+    assert len([one for one in (await api.offers()).offers if one.kind == "put"]) == 1
