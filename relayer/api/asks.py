@@ -26,7 +26,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Seconds = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIFE)]
+Seconds = Annotated[int, Field(ge=1, le=MAX_LIFE), BeforeValidator(_whole)]
 
 
 # --- queries ---------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class QuoteBody(Body):
     spread: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
 
 
-Moment = Annotated[int, BeforeValidator(_whole), Field(ge=MIN_TIME, le=MAX_TIME)]
+Moment = Annotated[int, Field(ge=MIN_TIME, le=MAX_TIME), BeforeValidator(_whole)]
 
 
 class FixedPremium(Body):

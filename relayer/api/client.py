@@ -58,10 +58,10 @@ class ApiUnreachable(StrikelockError):
 
 @dataclass(eq=False)
 class ApiRefused(StrikelockError):
-    """The daemon said no. type: of the problem, such as urn:strikelock:problem:no-such-deal."""
+    """The daemon said no. problem: its type, such as urn:strikelock:problem:no-such-deal."""
 
     status: int
-    type: str
+    problem: str
     reason: str
     template = "{reason}"
 

@@ -62,7 +62,7 @@ async def test_what_is_not_there_is_told_by_its_type(market):
     ):
         with pytest.raises(ApiRefused) as refused:
             await ask
-        assert refused.value.type == f"urn:strikelock:problem:{kind}"
+        assert refused.value.problem == f"urn:strikelock:problem:{kind}"
         assert refused.value.status == 404
     assert (await api.lanes()).lanes == ()
 
@@ -76,7 +76,7 @@ async def test_terms_that_no_party_should_enter_are_refused(market):
     for body, kind in ((dust, "dust"), (elsewhere, "bad-request"), (nobody, "peer-unavailable")):
         with pytest.raises(ApiRefused) as refused:
             await api.propose(PROPOSE.validate_python(body))
-        assert (refused.value.status, refused.value.type) == (409, f"urn:strikelock:problem:{kind}")
+        assert (refused.value.status, refused.value.problem) == (409, f"urn:strikelock:problem:{kind}")
     assert len((await api.proposals()).proposals) == before
 
 
@@ -103,7 +103,7 @@ async def test_an_option_from_quote_to_exercise(market):
     assert (await writer.propose(body, key="the-first-option")).id == made.id
     with pytest.raises(ApiRefused) as refused:
         await writer.propose(market.option(1 + int(quote.premium)), key="the-first-option")
-    assert refused.value.type == "urn:strikelock:problem:key-reused"
+    assert refused.value.problem == "urn:strikelock:problem:key-reused"
 
     async def received() -> bool:
         return any(one.id == made.id for one in (await holder.proposals(state="received")).proposals)
@@ -132,7 +132,7 @@ async def test_an_option_from_quote_to_exercise(market):
         if wish == "exercise":
             with pytest.raises(ApiRefused) as refused:
                 await writer.wish(id_, wish)
-            assert refused.value.type == "urn:strikelock:problem:senseless-wish"
+            assert refused.value.problem == "urn:strikelock:problem:senseless-wish"
     assert (await holder.wish(id_, "exercise")) == models.Wishes(exercise=True, release=False, refund=False)
 
     async def over() -> bool:
@@ -147,7 +147,7 @@ async def test_an_option_from_quote_to_exercise(market):
     assert (await writer.legs()).legs == ()
     with pytest.raises(ApiRefused) as refused:
         await holder.wish(id_, "refund")
-    assert refused.value.type == "urn:strikelock:problem:deal-over"
+    assert refused.value.problem == "urn:strikelock:problem:deal-over"
 
     exported = await holder.terms(id_)
     terms = parse_terms(json.loads(json.dumps(exported.terms)))
@@ -185,7 +185,7 @@ async def test_tokens_are_made_and_taken_back_at_the_socket(market):
         assert (await reader.party()).identity == market.writer.daemon.party.identity
         with pytest.raises(ApiRefused) as refused:
             await reader.wish("0" * 32, "refund")
-        assert refused.value.type == "urn:strikelock:problem:scope-too-small"
+        assert refused.value.problem == "urn:strikelock:problem:scope-too-small"
         with pytest.raises(ApiRefused) as refused:
             await reader.tokens()
         assert refused.value.status == 404
@@ -196,7 +196,7 @@ async def test_tokens_are_made_and_taken_back_at_the_socket(market):
     async with Client(url) as stranger:
         with pytest.raises(ApiRefused) as refused:
             await stranger.party()
-        assert refused.value.type == "urn:strikelock:problem:token-needed"
+        assert refused.value.problem == "urn:strikelock:problem:token-needed"
     listed = [token for token in (await api.tokens()).tokens if token.id == fresh.token.id]
     assert listed[0].name == "a reader"
     assert fresh.secret.encode() not in (market.writer.actor.folder / "strikelock.db").read_bytes()
@@ -226,7 +226,7 @@ async def test_an_offer_is_published_quoted_taken_and_withdrawn(market):
     for size, limit, kind in ((15 * 10**5, None, "bad-size"), (3 * 10**6, TOKEN, "too-dear")):
         with pytest.raises(ApiRefused) as refused:
             await taker.take(peer, made.id, size, limit)
-        assert refused.value.type == f"urn:strikelock:problem:{kind}"
+        assert refused.value.problem == f"urn:strikelock:problem:{kind}"
     taken = await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")
     assert (await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")).id == taken.id
     assert taken.ours
