@@ -288,7 +288,7 @@ def accept(
         config,
         json,
         lambda client: remote.decide(client, proposal, refuse, backup and str(backup)),
-        lambda: _with_party(work, config),
+        lambda: with_party(work, config),
     )
     emit(document, json, lambda: _proposal_words(document))
 
@@ -353,7 +353,7 @@ def show(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Jso
         return full(seen, await party.store.intents(deal))
 
     document = remote.through(
-        api, config, json, lambda client: remote.show(client, deal), lambda: _with_party(work, config)
+        api, config, json, lambda client: remote.show(client, deal), lambda: with_party(work, config)
     )
     emit(document, json, lambda: _deal_words(document))
 
@@ -381,7 +381,7 @@ def watch(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Js
             await asyncio.sleep(1)
 
     document = remote.through(
-        api, config, json, lambda client: remote.watch(client, deal, say), lambda: _with_party(work, config)
+        api, config, json, lambda client: remote.watch(client, deal, say), lambda: with_party(work, config)
     )
     emit(document, json, lambda: _deal_words(document))
 

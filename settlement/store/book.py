@@ -98,7 +98,13 @@ class Book:
 
         return await self._write(work)
 
-    def enter(self, connection: Connection, proposal: Proposal, parties: Iterable[Contribution]) -> Proposal:
+    def enter(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        parties: Iterable[Contribution],
+        request: RequestKey | None = None,
+    ) -> Proposal:
         """`add`, in the caller's transaction."""
         known = _find(connection, proposal.id)
         if known is not None:
@@ -106,6 +112,8 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
+        if request is not None:
+            note_proposal(connection, request, proposal.id)
         return proposal
 
     async def move(
