@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relayer.cli import remote
-from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit
 from relayer.cli.remote import Api
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _propose(
         body = _body(name, role, legs, options, peer, life, backup, attesters)
         return await remote.propose(client, body, _market(market) if legs.get("premium") == AUTO else None)
 
-    document = remote.through(api, config, as_json, ask, lambda: _with_party(work, config))
+    document = remote.through(api, config, as_json, ask, lambda: with_party(work, config))
     emit(document, as_json, lambda: _proposal_words(document))
 
 
@@ -464,12 +464,7 @@ def _steer(deal: str, wish: WishName, api: str, config: Path, as_json: bool) -> 
     emit(document, as_json, lambda: f"noted for deal {deal}; the running party acts on it")
 
 
-def with_party(work: Any, config: Path, as_json: bool) -> dict[str, Any]:
-    """A command's document, of a party that is opened for it."""
-    return run(_with_party(work, config), as_json)
-
-
-async def _with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:
+async def with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:
     from relayer.party import Party
     from relayer.settings import load
 
