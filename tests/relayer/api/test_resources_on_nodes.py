@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import stat
+from contextlib import AsyncExitStack
 
 import pytest
 from pydantic import TypeAdapter
 
 from htlc.terms import LegTerms, parse_terms
-from relayer.api import models
+from relayer.api import app, models
 from relayer.api.asks import PROPOSE, OfferBody, QuoteBody, TokenBody
 from relayer.api.client import ApiRefused, ApiUnreachable, Client
 from relayer.api.keys import fingerprint
 from relayer.api.resources.offers import _conditions
+from relayer.daemon import Daemon
+from relayer.errors import CannotListen
 from settlement.backup import read_descriptor
 from settlement.store.requests import RequestKey
 from tests.relayer.api.trading import LIFE, TOKEN, until
@@ -200,6 +203,28 @@ async def test_tokens_are_made_and_taken_back_at_the_socket(market):
     listed = [token for token in (await api.tokens()).tokens if token.id == fresh.token.id]
     assert listed[0].name == "a reader"
     assert fresh.secret.encode() not in (market.writer.actor.folder / "strikelock.db").read_bytes()
+
+
+async def test_another_user_at_the_socket_needs_a_token(market, monkeypatch):
+    path, ours = market.writer.actor.folder / "api.sock", market.writer.api
+    admin = await ours.new_token(TokenBody(name="another user", scope="admin"))
+    reader = await ours.new_token(TokenBody(name="a reader", scope="read"))
+    monkeypatch.setattr(app.os, "geteuid", lambda: 12_345)
+    for token, problem in ((None, "token-needed"), (reader.secret, "scope-too-small")):
+        async with Client(path, token) as other:
+            with pytest.raises(ApiRefused) as refused:
+                await other.tokens()
+            assert refused.value.problem == f"urn:strikelock:problem:{problem}"
+    async with Client(path, admin.secret) as other:
+        assert (await other.tokens()).tokens
+
+
+async def test_a_socket_that_another_process_has_is_not_taken(market):
+    other = Daemon(market.writer.daemon.party, market.writer.daemon.driver)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(CannotListen):
+            await other._open_api(stack)
+    assert (await market.writer.api.party()).live
 
 
 async def test_where_nobody_is_the_client_says_so(tmp_path):
