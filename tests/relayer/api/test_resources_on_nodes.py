@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 from pydantic import TypeAdapter
@@ -175,6 +176,22 @@ async def test_a_proposal_that_was_made_before_a_crash_is_not_made_again(market)
     assert again.id == made.id
     assert len((await api.proposals()).proposals) == before
     assert (await api.decide(made.id, "refuse")).state == "lapsed"
+
+
+async def test_a_proposal_that_comes_is_news(market):
+    api = market.holder.api
+    async with aclosing(api.events()) as stream, asyncio.timeout(60):
+        assert isinstance((await anext(stream)).data, models.Reset)
+        asking = asyncio.create_task(market.offer(33 * TOKEN))
+        async for event in stream:
+            if isinstance(event.data, models.Proposal) and event.data.state == "received":
+                break
+        assert event.data.id == await asking
+        assert event.data.legs["premium"].units == str(33 * TOKEN)
+        await api.decide(event.data.id, "refuse")
+        async for event in stream:
+            if isinstance(event.data, models.Proposal) and event.data.state == "refused":
+                break
 
 
 async def test_tokens_are_made_and_taken_back_at_the_socket(market):
