@@ -51,6 +51,7 @@ from settlement.quotes import (
     TakeBody,
 )
 from settlement.store.offers import OwnOffer, Shelf
+from settlement.store.requests import RequestKey
 from settlement.takings import Standing, Taking, locked_by
 
 log = structlog.get_logger(__name__)
@@ -90,9 +91,12 @@ class Shop:
 
     # --- our own offers ------------------------------------------------------------------------------------
 
-    async def publish(self, conditions: Conditions, spot: float | None = None) -> OwnOffer:
+    async def publish(
+        self, conditions: Conditions, spot: float | None = None, request: RequestKey | None = None
+    ) -> OwnOffer:
         """Sign an offer and store it; whoever serves our peers lists it from then on. Assets as the configuration
         names them; the networks are filled in. spot: the price to quote by, where there is no source for it.
+        request: that it is made for, if any.
 
         Raises BadOffer, BadSize, OfferOver if the option can't be set up before it expires, NoPrice, and a
         TermsError or LegError if we would not enter such deals ourselves.
@@ -108,7 +112,7 @@ class Shop:
                 premium = await self._priced(own, size, times, now)
             await self._agreement.rehearse(_draft(exact, exact.role, exact.legs(size, premium), times, REHEARSED))
         log.info("offer published", offer=offer.id)
-        return await self._offers.publish(offer, spot, now)
+        return await self._offers.publish(offer, spot, now, request)
 
     def _completed(self, conditions: Conditions) -> Conditions:
         """The conditions with canonical assets and our networks. Raises WrongChain, BadAsset."""

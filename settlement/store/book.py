@@ -15,7 +15,7 @@ from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms
 from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
-from settlement.store.requests import RequestKey, note_proposal
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import meta, peers, proposals, used
 
 HASH = "hash"
@@ -111,8 +111,7 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
-        if request is not None:
-            note_proposal(connection, request, proposal.id)
+        note_made(connection, request, proposal.id)
         return proposal
 
     async def move(

@@ -31,7 +31,7 @@ from settlement.store.messages import MessageBook
 from settlement.store.offers import OfferBook, withdraw_all
 from settlement.store.requests import RequestBook
 from settlement.store.tables import changes, meta
-from settlement.store.tokens import TokenBook
+from settlement.store.tokens import TokenBook, revoke_all
 
 T = TypeVar("T")
 
@@ -415,6 +415,7 @@ class Store:
         journal.limit_open_deals(connection)
         limit_proposals(connection)
         withdraw_all(connection, int(time.time()))
+        revoke_all(connection, int(time.time()))
         self.leases.fence_all(connection)
         _put(connection, EPOCH, fresh)
         _put(connection, HOME, self._database.backend.home(connection))
