@@ -35,3 +35,17 @@ async def test_bench_daemon_prints_every_figure():
     assert 0 < found["restart_to_listening_s"] <= found["restart_to_ready_s"] < 60
     assert found["deals_per_minute"] >= 0
     assert {"seed", "machine"} <= set(found)
+
+
+async def test_demo_relay_makes_two_facts_known(tmp_path):
+    found = await command("demo", "relay", "--folder", str(tmp_path / "relay"))
+    assert found["premium"]["amount"] == 10**16
+    assert found["collateral"]["amount"] == 10**7
+    assert found["collateral"]["gas"] > 0
+
+
+async def test_bench_costs_measures_every_step():
+    found = await command("bench", "costs")
+    for chain in ("bitcoin", "litecoin"):
+        assert {"fund_vbytes", "claim_vbytes", "refund_vbytes", "release_vbytes"} == set(found[chain])
+    assert all(cost > 0 for steps in found.values() for cost in steps.values())
