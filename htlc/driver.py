@@ -214,11 +214,11 @@ class Driver:
             if loop.time() > until:
                 self.poke()
             else:
+                self._failed[id_] = self.pulse.ticks  # until it is seen not to
                 with self._alone(id_):
                     troubles = await self._act_on(plan)
-                    self._failed.pop(id_, None)
-                    if troubles:
-                        self._failed[id_] = self.pulse.ticks
+                    if not troubles:
+                        del self._failed[id_]
             self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
 
     def _order(self, plan: Plan) -> tuple[bool, int, float]:
