@@ -21,14 +21,13 @@ from htlc.driver import Driver
 from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.observer import Observation, Observer
 from htlc.ports import Attesters, Deal, Spans, no_spans
-from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
-from htlc.timelocks import ladder
 from options.quoting import Market, Quote
 from relayer.errors import BadRequest
 from relayer.passphrase import passphrase
 from relayer.settings import SEED_FILE, FeeSettings, Settings, database_url
+from relayer.shop import open_shop, shortest_ladder
 from settlement import seed as seeds
 from settlement.agreement import Agreement, Offer
 from settlement.gate import Gate
@@ -38,10 +37,12 @@ from settlement.policy import AcceptPolicy, Policies, Risk
 from settlement.post import Post
 from settlement.premium import option_quote
 from settlement.proposal import Agreed, Proposal
-from settlement.recorder import Recorder, record_chain
+from settlement.recorder import Recorder
 from settlement.releases import Releases
 from settlement.seed import Seed
+from settlement.shop import Shop
 from settlement.store import Store
+from settlement.taker import Maker, Taker
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,8 @@ class Party:
     post: Post
     mailer: Mailer
     gate: Gate
+    shop: Shop
+    taker: Taker
     observer: Observer
     unopened: dict[str, str]
 
@@ -101,9 +104,22 @@ class Party:
             releases = Releases(store, wallets, identity, clock)
             mailer = Mailer(store, agreement, releases, post)
             observer = Observer(chains, seed.secret, clock)
-            gate = Gate(agreement, releases)
+            shop = open_shop(settings, chains, agreement)
             yield cls(
-                settings, seed, clock, store, chains, wallets, agreement, post, mailer, gate, observer, unopened
+                settings,
+                seed,
+                clock,
+                store,
+                chains,
+                wallets,
+                agreement,
+                post,
+                mailer,
+                Gate(agreement, releases, shop=shop if settings.offers.serve else None),
+                shop,
+                Taker(agreement, post, mailer),
+                observer,
+                unopened,
             )
 
     @property
@@ -185,12 +201,8 @@ class Party:
         for leg, chain in legs.items():
             if chain not in self.chains:
                 raise BadRequest(f"leg {leg} is on {chain!r}, which the configuration does not have")
-        timings = {chain: self.chains[chain].timing for chain in legs.values()}
-        guards = guards_of(timings, self.settings.risk.outage, self.settings.risk.miss)
-        slack = 2 * self.settings.risk.outage
-        if (backup or self.settings.backup.mode) == "chain":
-            slack += guards.chains[record_chain(timings, self.chains)].final
-        return ladder(protocol(name), legs, guards, int(self.clock.now()), life, slack)
+        now = int(self.clock.now())
+        return shortest_ladder(self.settings, self.chains, name, legs, now, life, backup=backup)
 
     async def quote(
         self,
@@ -221,14 +233,18 @@ class Party:
         """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. backup: how we back it up,
         where it is not the configuration's way. Raises a TermsError if we would not enter it ourselves,
         PeerUnavailable."""
-        identity, _, url = peer.rpartition("@")
-        identity = identity or await self.post.identity(url)
+        found = await self.peer(peer)
         proposal = await self.agreement.propose(
-            Offer(name, role, legs, times, options, quorum=quorum), identity, url
+            Offer(name, role, legs, times, options, quorum=quorum), found.identity, found.url
         )
         if backup is not None:
             await self.store.book.back_up(proposal.id, backup)
         return await self.mailer.send(proposal)
+
+    async def peer(self, text: str) -> Maker:
+        """Another party, by its URL or IDENTITY@URL. Raises PeerUnavailable."""
+        identity, _, url = text.rpartition("@")
+        return Maker(identity or await self.post.identity(url), url)
 
     def quorum(self, members: Sequence[str] = ()) -> Quorum:
         """A quorum of these attesters, or of all in our configuration. Raises BadRequest."""

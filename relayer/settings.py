@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from chains.errors import StrikelockError
+from chains.errors import BadKey, StrikelockError
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
@@ -51,6 +51,16 @@ LOCAL_CHAINS: Mapping[str, Mapping[str, Any]] = {
         "preset": "local",
     },
 }
+
+
+def evm_address(text: str) -> str:
+    """An address as messages and logs name it: with the checksum of EIP-55. Raises ValueError."""
+    from chains.evm.codec import address_bytes, checksum_address  # here: whoever has no EVM chain needs none of it
+
+    try:
+        return checksum_address(address_bytes(text))
+    except BadKey as error:
+        raise ValueError(str(error)) from error
 
 
 class Section(BaseModel):
@@ -137,6 +147,11 @@ class LaneSettings(Section):
     signatures: Path | None = Field(default=None, description="folder in which validators leave signatures")
     regtest: bool = Field(default=False, description="take a quorum of one signer; no security")
 
+    @field_validator("outbox", "inbox", "herald")
+    @classmethod
+    def _as_messages_name_it(cls, value: str) -> str:
+        return value and evm_address(value)
+
 
 class LimitSettings(Section):
     """What the governor lets out of one asset, in its smallest unit; the asset is named as messages name it."""
@@ -160,6 +175,11 @@ class RelaySettings(Section):
         default_factory=dict, description="one table for each asset", examples=["native"]
     )
 
+    @field_validator("limits")
+    @classmethod
+    def _as_messages_name_them(cls, value: dict[str, LimitSettings]) -> dict[str, LimitSettings]:
+        return {name if name == "native" else evm_address(name): limit for name, limit in value.items()}
+
 
 class ValidatorSettings(Section):
     """A validator: signs roots of outboxes that it sees in final blocks."""
@@ -170,6 +190,44 @@ class ValidatorSettings(Section):
     agree: int = Field(default=2, ge=1, description="so many endpoints of a chain must say the same")
     endpoints: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="URLs of three nodes or more, by chain"
+    )
+
+
+class OfferSettings(Section):
+    """What our own offers allow those who take them. See docs/offers.md for what each limit is against."""
+
+    serve: bool = Field(default=True, description="answer peers that ask for our offers")
+    peers: tuple[str, ...] = Field(
+        default=(), description="identities of those whom we sell to; empty: anyone, and identities cost nothing"
+    )
+    quote: int = Field(default=30, ge=1, le=3600, description="seconds that a quote is good for")
+    answer: int = Field(
+        default=60,
+        ge=1,
+        le=300,
+        description="seconds that a taken part is reserved for a taker that does not answer",
+    )
+    takings_per_peer: int = Field(
+        default=3, ge=1, description="takings of one peer that may be open before their premium is taken"
+    )
+    takings: int = Field(default=50, ge=1, description="such takings of all peers together")
+    cooldown: int = Field(
+        default=3600,
+        ge=0,
+        description="seconds that a peer waits after a taking of its fell through; doubles with each further one",
+    )
+    spot_age: int = Field(default=60, ge=1, description="seconds after which a price is too old to quote by")
+    locked_per_peer: dict[str, int] = Field(
+        default_factory=dict,
+        description='the most of ours that such takings of one peer may lock, by "CHAIN/ASSET", smallest units',
+    )
+    locked: dict[str, int] = Field(
+        default_factory=dict, description="the same for all peers together; what is not named has no limit"
+    )
+    prices: dict[str, Path] = Field(
+        default_factory=dict,
+        description='by "CHAIN/ASSET:CHAIN/ASSET" (underlying, money), a file that a feed of yours keeps: one'
+        " number, the price of a whole coin of the underlying; relative to this file",
     )
 
 
@@ -270,6 +328,7 @@ class Settings(BaseSettings):
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
     backup: BackupSettings = BackupSettings()
+    offers: OfferSettings = OfferSettings()
     attester: AttesterSettings = AttesterSettings()
     attesters: dict[str, str] = Field(
         default_factory=dict,
@@ -342,6 +401,7 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         for name, lane in settings.lanes.items():
             problems += _strange_names(f"lanes.{name}", (lane.source, lane.destination), settings.chains)
         problems += _strange_names("explorers", settings.explorers, settings.chains)
+        problems += _strange_assets(settings)
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)
@@ -354,6 +414,20 @@ def _strange_names(table: str, found: Iterable[str], chains: Iterable[str]) -> I
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             yield Problem(f"{table}.{name}", "there is no such chain", close[0] if close else None)
+
+
+def _strange_assets(settings: Settings) -> Iterator[Problem]:
+    """Assets of the offers' limits and prices that are on no chain of ours."""
+    offers = settings.offers
+    tables: dict[str, Iterable[str]] = {"locked_per_peer": offers.locked_per_peer, "locked": offers.locked}
+    for table, names in (*tables.items(), ("prices", offers.prices)):
+        for name in names:
+            parts = name.split(":") if table == "prices" else [name]
+            if len(parts) != (2 if table == "prices" else 1) or not all("/" in part for part in parts):
+                yield Problem(f"offers.{table}.{name}", "an asset is written CHAIN/ASSET")
+            else:
+                chains = [part.partition("/")[0] for part in parts]
+                yield from _strange_names(f"offers.{table}", chains, settings.chains)
 
 
 def _overrides(file: Path, given: Iterable[str]) -> dict[str, Any]:
@@ -416,7 +490,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         name: lane.model_copy(update={"signatures": lane.signatures and base / lane.signatures})
         for name, lane in settings.lanes.items()
     }
-    anchored = {"party": party, "testing": testing, "backup": backup}
+    prices = {pair: base / file for pair, file in settings.offers.prices.items()}
+    offers = settings.offers.model_copy(update={"prices": prices})
+    anchored = {"party": party, "testing": testing, "backup": backup, "offers": offers}
     return settings.model_copy(update={**anchored, "relay": relay, "validator": validator, "lanes": lanes})
 
 

@@ -31,7 +31,7 @@ from settlement.desk import Desk, proposal_body
 from settlement.errors import AlreadyAnswered, DeclinedByUser, UnexpectedMessage
 from settlement.messages import Kind, Message, read
 from settlement.policy import Policies
-from settlement.proposal import Accepted, Agreed, Lapsed, Offered, Proposal, Received, Refused, Stage
+from settlement.proposal import WITHDRAWN, Accepted, Agreed, Lapsed, Offered, Proposal, Received, Refused, Stage
 from settlement.proposer import Offer, Proposer
 from settlement.seed import Identity, Seed
 from settlement.store import Store
@@ -69,6 +69,11 @@ class Agreement:
         return self._desk.identity
 
     @property
+    def desk(self) -> Desk:
+        """What this party works with."""
+        return self._desk
+
+    @property
     def url(self) -> str:
         return self._desk.url
 
@@ -86,6 +91,15 @@ class Agreement:
         """
         return await self._proposer.propose(offer, peer, url)
 
+    async def prepare(self, offer: Offer, peer: str, url: str, of: str) -> Proposal:
+        """A proposal as `propose` makes it, made of a quote that the peer took; not stored yet. Raises as
+        `propose`."""
+        return await self._proposer.prepare(offer, peer, url, of)
+
+    async def rehearse(self, offer: Offer) -> None:
+        """Check terms in our role as far as one can without the other party. Raises as `propose`."""
+        await self._proposer.rehearse(offer)
+
     async def accept(self, id_: str) -> Proposal:
         """Accept a proposal that waits for us; the signed acceptance is stored, not sent yet. Accepting again
         changes nothing. Raises NoSuchProposal, AlreadyAnswered, ProposalExpired, TermsError, LegError."""
@@ -102,7 +116,7 @@ class Agreement:
                 stage: Stage = Refused(DeclinedByUser.__name__, str(DeclinedByUser()), refusal.text)
                 return await self._desk.move(proposal, stage, pending=bool(proposal.url))
             if isinstance(proposal.stage, Offered):
-                return await self._desk.move(proposal, Lapsed("withdrawn"))
+                return await self._desk.move(proposal, Lapsed(WITHDRAWN))
             raise AlreadyAnswered(proposal.id, proposal.stage.name)
 
     async def lapse(self) -> None:
@@ -147,7 +161,7 @@ class Agreement:
                 return await self._receive_refusal(message)
             case Kind.RECEIPT:
                 return await self._receive_receipt(message)
-            case Kind.RELEASE:
+            case _:
                 raise UnexpectedMessage(message.kind.value, "not an exchange")
 
     async def _receive_refusal(self, message: Message) -> Message:

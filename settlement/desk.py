@@ -53,7 +53,7 @@ class Desk:
         self.examiner = Examiner(store, chains, policies.risk)
         self.identity = seed.identity()
         self.url = url
-        self._wallets = wallets
+        self.wallets = wallets
         self._seed = seed
         self._clock = clock
         self._heights: dict[str, tuple[float, int]] = {}  # by chain: when it was looked at, and its height
@@ -68,7 +68,7 @@ class Desk:
             label: hashlib.sha256(self._seed.secret(nonce, label)).digest() for label in spoken.secrets(role)
         }
         keys = {
-            label: self._wallets[_leg(terms, leg).chain].key(nonce, label).public
+            label: self.wallets[_leg(terms, leg).chain].key(nonce, label).public
             for label, leg in spoken.keys(role).items()
         }
         party = Contribution(self.identity.public, nonce, hashes, keys)

@@ -1,8 +1,9 @@
-"""How requests reach the node: HTTP by web3's own provider, WebSocket by a provider of ours.
+"""How requests reach the node, over HTTP or WebSocket: providers of our own for web3 (docs/decisions/).
 
-web3's WebSocketProvider waits for an answer by spinning the event loop and needs a listener that the caller
-drains (docs/decisions/). Ours keeps one future per request, notices a silent peer by heartbeats, and hands
-subscription events to a callback.
+web3's HTTP provider takes a lock of the whole process in a thread, at every request; one that is cancelled at that
+moment leaves it taken for good, and nothing is answered from then on. Its WebSocketProvider waits for an answer by
+spinning the event loop and needs a listener that the caller drains. Ours keep one future per request, notice a
+silent peer by heartbeats, and hand subscription events to a callback.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket as sockets
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import aiohttp
-from web3 import AsyncHTTPProvider
 from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -22,7 +23,9 @@ from chains.evm.errors import TransportFailed
 
 HEARTBEAT = 15.0  # seconds between pings; a peer that does not answer within half of it is gone
 CLOSING = 1.0  # seconds for a farewell to a connection that is given up
+JSON = {"Content-Type": "application/json"}
 MAX_MESSAGE = 64 * 2**20  # bytes; a block's logs fit with room to spare
+QUICK_ACK = getattr(sockets, "TCP_QUICKACK", None)  # on Linux
 
 
 class Transport(Protocol):
@@ -38,20 +41,23 @@ class Transport(Protocol):
     async def disconnect(self) -> None: ...
 
 
-class HttpTransport(AsyncHTTPProvider):
-    """web3's HTTP provider over one aiohttp session that keeps its connections; no retries of its own."""
+class HttpTransport(AsyncJSONBaseProvider):
+    """JSON-RPC by POST over one aiohttp session that keeps its connections."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        limits = aiohttp.ClientTimeout(total=timeout)
-        super().__init__(url, request_kwargs={"timeout": limits}, exception_retry_configuration=None)
+        super().__init__()
+        self.url = url
+        self._limits = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
-            await self.cache_async_session(self._session)
+            self._session = aiohttp.ClientSession(timeout=self._limits, headers=JSON)
+        data = self.encode_rpc_request(method, params)
         try:
-            return await super().make_request(method, params)
+            async with self._session.post(self.url, data=data) as response:
+                response.raise_for_status()
+                return self.decode_rpc_response(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise TransportFailed(_words(error)) from error
 
@@ -59,8 +65,9 @@ class HttpTransport(AsyncHTTPProvider):
         return False
 
     async def disconnect(self) -> None:
-        await super().disconnect()
-        self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
 
 class SocketTransport(AsyncJSONBaseProvider):
@@ -125,6 +132,7 @@ class SocketTransport(AsyncJSONBaseProvider):
         try:
             async for message in socket:
                 if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                    _acknowledge(socket)
                     self._take(json.loads(message.data))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = _words(error)
@@ -163,6 +171,15 @@ class SocketTransport(AsyncJSONBaseProvider):
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with asyncio.timeout(CLOSING):
                 await socket.close()
+
+
+def _acknowledge(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Have what came acknowledged at once. An announcement is not answered, so the kernel would hold its
+    acknowledgement back for 40 ms, and a node with Nagle's algorithm on every answer until then."""
+    raw = socket.get_extra_info("socket")
+    if QUICK_ACK is not None and raw is not None:
+        with contextlib.suppress(OSError):
+            raw.setsockopt(sockets.IPPROTO_TCP, QUICK_ACK, 1)
 
 
 def _words(error: BaseException) -> str:

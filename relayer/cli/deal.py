@@ -135,14 +135,14 @@ def _propose(
 ) -> None:
     async def work(party: Party) -> dict[str, Any]:
         quorum = None if attesters is None else party.quorum(attesters)
-        parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
+        parsed = {leg: leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
         chains = {leg: parsed["strike" if legs[leg] == AUTO else leg].chain for leg in legs}
         times = party.ladder(name, chains, life, backup)
         if legs.get("premium") == AUTO:
             parsed["premium"] = await _priced(party, options["kind"], parsed, times, market)
         return proposal_document(await party.propose(name, role, parsed, options, times, peer, quorum, backup))
 
-    document = _with_party(work, config, as_json)
+    document = with_party(work, config, as_json)
     emit(document, as_json, lambda: _proposal_words(document))
 
 
@@ -169,7 +169,7 @@ async def _priced(
     return replace(legs["strike"], amount=quote.premium.units)
 
 
-def _leg_terms(leg: str, text: str) -> LegTerms:
+def leg_terms(leg: str, text: str) -> LegTerms:
     from htlc.terms import LegTerms, parse_amount
     from relayer.errors import BadRequest
 
@@ -232,7 +232,7 @@ def accept(
         decide = party.agreement.refuse if refuse else party.agreement.accept
         return proposal_document(await party.mailer.send(await decide(proposal)))
 
-    document = _with_party(work, config, json)
+    document = with_party(work, config, json)
     emit(document, json, lambda: _proposal_words(document))
 
 
@@ -294,7 +294,7 @@ def show(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> N
         seen = await party.observe(deal)
         return full(seen, await party.store.intents(deal))
 
-    document = _with_party(work, config, json)
+    document = with_party(work, config, json)
     emit(document, json, lambda: _deal_words(document))
 
 
@@ -317,7 +317,7 @@ def watch(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> 
                 return document
             await asyncio.sleep(1)
 
-    document = _with_party(work, config, json)
+    document = with_party(work, config, json)
     emit(document, json, lambda: _deal_words(document))
 
 
@@ -398,7 +398,7 @@ def _steer(deal: str, config: Path, as_json: bool, **wishes: bool) -> None:
     emit(document, as_json, lambda: f"noted for deal {deal}; the running party acts on it")
 
 
-def _with_party(work: Any, config: Path, as_json: bool) -> dict[str, Any]:
+def with_party(work: Any, config: Path, as_json: bool) -> dict[str, Any]:
     async def opened() -> dict[str, Any]:
         from relayer.party import Party
         from relayer.settings import load

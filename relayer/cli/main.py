@@ -18,6 +18,7 @@ from relayer.cli import (
     keys,
     leg,
     nodes,
+    offer,
     option,
     recover,
     relay,
@@ -38,6 +39,7 @@ app.command("health-check", help=run.HEALTH_HELP)(run.health_check)
 app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
+app.add_typer(offer.app, name="offer", help=offer.HELP)
 app.add_typer(tower.app, name="tower", help=tower.HELP)
 app.add_typer(relay.app, name="relayer", help=relay.HELP)
 app.add_typer(relay.query, name="query", help=relay.QUERY_HELP)

@@ -124,8 +124,9 @@ class LaneWorld:
         return self.configure(f"validator-{place}", self.members[place], validator=section)
 
     def relayer(self, name: str, validators: Sequence[str], **tables: Any) -> Path:
-        """The configuration of a relayer."""
-        return self.configure(name, seeds.new_words(), lanes={NAME: self.section(validators)}, **tables)
+        """The configuration of a relayer; `tables` replace or add."""
+        own = {"lanes": {NAME: self.section(validators)}, **tables}
+        return self.configure(name, seeds.new_words(), **own)
 
     # --- verbs
 

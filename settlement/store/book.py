@@ -97,16 +97,17 @@ class Book:
         One that is stored already is left as it is and returned. Raises HashReused, NonceReused.
         """
 
-        def work(connection: Connection) -> Proposal:
-            known = _find(connection, proposal.id)
-            if known is not None:
-                return known
-            for party in parties:
-                self._use(connection, party, proposal.id, proposal.created_at)
-            connection.execute(insert(proposals).values(_row(proposal)))
-            return proposal
+        return await self._write(lambda connection: self.enter(connection, proposal, parties))
 
-        return await self._write(work)
+    def enter(self, connection: Connection, proposal: Proposal, parties: Iterable[Contribution]) -> Proposal:
+        """`add`, in the caller's transaction."""
+        known = _find(connection, proposal.id)
+        if known is not None:
+            return known
+        for party in parties:
+            self._use(connection, party, proposal.id, proposal.created_at)
+        connection.execute(insert(proposals).values(_row(proposal)))
+        return proposal
 
     async def move(
         self,

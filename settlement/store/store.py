@@ -6,6 +6,7 @@ had no effect. Opening never changes an existing database's schema unless asked.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
@@ -21,6 +22,7 @@ from settlement.store.epoch import Epoch
 from settlement.store.errors import NotDriving
 from settlement.store.lock import DriverLock
 from settlement.store.messages import MessageBook
+from settlement.store.offers import OfferBook, withdraw_all
 from settlement.store.tables import changes, meta
 
 T = TypeVar("T")
@@ -33,7 +35,8 @@ class Store:
 
     driving: whether this process holds the database's lock, and so may sign.
     restored: whether this opening found that the database is an older copy; open deals are limited then.
-    book: proposals, hashes ever used, peers. messages: what a relayer and a validator keep.
+    book: proposals, hashes ever used, peers. offers: ours, and takings. messages: what a relayer and a validator
+    keep.
     """
 
     def __init__(self, database: Database, lock: DriverLock, epoch: Epoch) -> None:
@@ -47,6 +50,7 @@ class Store:
         self._writes = 0
         self.restored = False
         self.book = Book(self._read, self._write, database)
+        self.offers = OfferBook(self._read, self._write, database, self.book)
         self.messages = MessageBook(self._read, self._write, database, self._must_drive)
 
     # life
@@ -272,6 +276,7 @@ class Store:
         fresh = self._epoch.renew()
         journal.limit_open_deals(connection)
         limit_proposals(connection)
+        withdraw_all(connection, int(time.time()))
         if connection.execute(update(meta).where(meta.c.name == EPOCH).values(value=fresh)).rowcount == 0:
             connection.execute(insert(meta).values(name=EPOCH, value=fresh))
             connection.execute(insert(changes).values(count=0))

@@ -163,6 +163,46 @@ peers = Table(
     Column("last_seen", BigInteger, nullable=False),
 )
 
+# --- offers ------------------------------------------------------------------------------------------------
+
+# Signed offers of ours. What is left of one is not stored: it is its size less what takings hold. `spot` is the
+# price that its maker gave, whole coins of money for one of the underlying, and `spot_at` when.
+offers = Table(
+    "offers",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("withdrawn_at", BigInteger),
+    Column("spot", String(WORD)),
+    Column("spot_at", BigInteger),
+)
+
+# What others took of our offers, and (`sent`) we of theirs; `id` is that of the quote. `offer_text` and `quote`
+# are the signed documents. `asset` and `locked` say what we lock by it. `until`: the last moment of an answer;
+# `due`: of the premium. How a taking stands is read off its proposal and deal.
+takings = Table(
+    "takings",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("sent", Boolean, nullable=False),
+    Column("offer", String(64), nullable=False, index=True),
+    Column("offer_text", Text, nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("peer", String(64), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("size", Uint256, nullable=False),
+    Column("premium", Uint256, nullable=False),
+    Column("asset", String(4 * WORD + WORD), nullable=False),
+    Column("locked", Uint256, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("proposal", String(64), index=True),
+)
+
 # --- messages between chains: what a relayer and a validator keep ------------------------------------------
 
 LANE = 32  # bytes of a lane's id, of a message's id, of a root

@@ -46,6 +46,7 @@ def test_help_imports_nothing_heavy():
         "run",
         "option",
         "attester",
+        "offer",
     ],
 )
 def test_every_command_has_help(command):

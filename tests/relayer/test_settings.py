@@ -129,6 +129,34 @@ def _keys(model):
             yield from _keys(field.annotation)
 
 
+ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # EIP-55's first example
+LANE = {"source": "bitcoin", "outbox": ADDRESS, "destination": "bitcoin", "inbox": ADDRESS}
+LIMIT = {"message": 1, "day": 1}
+
+
+def test_addresses_are_as_messages_name_them_however_they_are_written(tmp_path):
+    """Else a herald in lower case would send what no governor looks at."""
+    lane = {**LANE, "outbox": ADDRESS.lower(), "herald": ADDRESS.lower()}
+    tables = {"lanes": {"there": lane}, "relay": {"limits": {ADDRESS.lower(): LIMIT, "native": LIMIT}}}
+    settings = load(write(tmp_path, {**GOOD, **tables}))
+    assert (settings.lanes["there"].outbox, settings.lanes["there"].herald) == (ADDRESS, ADDRESS)
+    assert set(settings.relay.limits) == {ADDRESS, "native"}
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"lanes": {"there": {**LANE, "herald": ADDRESS[:-1]}}},
+        {"lanes": {"there": {**LANE, "inbox": ADDRESS.replace("aA", "Aa")}}},
+        {"relay": {"limits": {"TEST": LIMIT}}},
+    ],
+    ids=["short", "checksum", "symbol"],
+)
+def test_what_is_no_address_is_refused(tmp_path, tables):
+    with pytest.raises(BadConfig):
+        load(write(tmp_path, {**GOOD, **tables}))
+
+
 def test_a_family_that_is_not_there(tmp_path):
     with pytest.raises(BadConfig, match="bitcorn"):
         load(write(tmp_path, {**GOOD, "chains": {"x": {"family": "bitcorn"}}}))
