@@ -74,6 +74,20 @@ class Pulse:
     trouble: StrikelockError | None = None
 
 
+class Turns:
+    """Lets others of the process have their turn, during work that never waits."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+
+    async def give(self) -> None:
+        """Between two pieces of the work."""
+        if self._loop.time() - self._since > TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._since = self._loop.time()
+
+
 class Driver:
     """Runs every open deal of one party. One driver per journal; the store sees to that."""
 
@@ -179,7 +193,9 @@ class Driver:
     async def tick(self) -> None:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
+        turns = Turns()
         for deal in deals.values():
+            await turns.give()
             await self._observer.know(deal)
         await self._observer.look()
         unsettled = await self._journal.unsettled()
@@ -193,12 +209,9 @@ class Driver:
 
     async def _plan(self, deals: Iterable[Deal], states: Mapping[int, TxState]) -> list[Plan]:
         """What follows for every deal from the last look."""
-        loop = asyncio.get_running_loop()
-        turn, plans = loop.time(), []
+        turns, plans = Turns(), []
         for deal in deals:
-            if loop.time() - turn > TURN_SECONDS:
-                await asyncio.sleep(0)
-                turn = loop.time()
+            await turns.give()
             with self._alone(deal.id):
                 plans.append(await self._derive(deal, states))
         return plans
