@@ -25,7 +25,14 @@ class NodeGround:
         self.amount = amount
 
     async def endow(self, address: str, amount: int) -> None:
+        await self._by_itself(True)
         await self.node.fund(address, amount)
+        await self._by_itself(False)
+
+    async def _by_itself(self, mines: bool) -> None:
+        """Whether an EVM node makes a block of each transaction at once, as no other node does."""
+        if self.section["family"] == "evm":
+            await self.node.rpc("evm_setAutomine", mines)
 
     async def mine(self, blocks: int = 1) -> None:
         await self.node.mine(blocks)
@@ -54,7 +61,6 @@ async def ground(request, tmp_path_factory):
         section = {"name": name, "url": node.url, "timing": TIMING}
         if name == "evm":
             factory = await deploy_factory(node.url, bytes.fromhex(next(iter(node.accounts.values()))[2:]))
-            await node.rpc("evm_setAutomine", False)
             section |= {"family": "evm", "chain_id": node.chain_id, "factory": factory.address}
         else:
             section |= {"family": "bitcoin", "coin": name, "network": "regtest"}
