@@ -42,6 +42,7 @@ from settlement.releases import Releases
 from settlement.seed import Seed
 from settlement.shop import Shop
 from settlement.store import Store
+from settlement.store.requests import RequestKey
 from settlement.taker import Maker, Taker
 
 log = structlog.get_logger(__name__)
@@ -230,16 +231,32 @@ class Party:
         quorum: Quorum | None = None,
         backup: str | None = None,
     ) -> Proposal:
-        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. backup: how we back it up,
-        where it is not the configuration's way. Raises a TermsError if we would not enter it ourselves,
-        PeerUnavailable."""
+        """As `draft`, and send it."""
+        return await self.mailer.send(await self.draft(name, role, legs, options, times, peer, quorum, backup))
+
+    async def draft(
+        self,
+        name: str,
+        role: str,
+        legs: Mapping[str, LegTerms],
+        options: Mapping[str, str],
+        times: Mapping[str, int],
+        peer: str,
+        quorum: Quorum | None = None,
+        backup: str | None = None,
+        request: RequestKey | None = None,
+    ) -> Proposal:
+        """A proposal to the party at `peer`, a URL or IDENTITY@URL, stored and pending: the mailer sends it.
+        backup: how we back it up, where it is not the configuration's way. request: that it is made for, if any.
+        Raises a TermsError if we would not enter the deal ourselves, PeerUnavailable where nobody says who is
+        there."""
         found = await self.peer(peer)
         proposal = await self.agreement.propose(
-            Offer(name, role, legs, times, options, quorum=quorum), found.identity, found.url
+            Offer(name, role, legs, times, options, quorum=quorum, request=request), found.identity, found.url
         )
         if backup is not None:
             await self.store.book.back_up(proposal.id, backup)
-        return await self.mailer.send(proposal)
+        return proposal
 
     async def peer(self, text: str) -> Maker:
         """Another party, by its URL or IDENTITY@URL. Raises PeerUnavailable."""

@@ -12,9 +12,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from chains.errors import BadKey, StrikelockError
+from relayer.addresses import host_part, is_local
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
@@ -263,6 +264,40 @@ class OpsSettings(Section):
     )
 
 
+class ApiSettings(Section):
+    """The HTTP API: at a TCP address for those with a token, at a UNIX socket for the party's own user."""
+
+    listen: str = Field(
+        default="",
+        pattern=r"^(|([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):\d+)$",
+        description="address and port; loopback, unless `auth` is on; empty: none",
+    )
+    socket: Path | None = Field(
+        default=None,
+        description="path of a UNIX socket that only our user can open, and there may do everything; relative to"
+        " this file; none unless given",
+    )
+    auth: bool = Field(default=True, description="false: whoever is on this machine may read without a token")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="names that requests may call us by, besides `listen` and this machine's"
+    )
+    rate: int = Field(default=50, ge=1, le=10_000, description="requests a second that one caller is answered")
+    connections: int = Field(default=128, ge=1, le=4096, description="that are open at once; more are closed")
+    connections_each: int = Field(default=64, ge=1, le=4096, description="of them, those of one address")
+    streams: int = Field(default=32, ge=1, le=1024, description="of events, that are open at once")
+
+    @property
+    def served(self) -> bool:
+        """Whether there is an API at all."""
+        return bool(self.listen) or self.socket is not None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.listen and not self.auth and not is_local(host_part(self.listen)):
+            raise ValueError(f"auth is off, so listen must be a loopback address, which {self.listen} is not")
+        return self
+
+
 class DashboardSettings(Section):
     """The web page: what the party does and sees, without a token and without anything secret."""
 
@@ -344,6 +379,7 @@ class Settings(BaseSettings):
     validator: ValidatorSettings = ValidatorSettings()
     log: LogSettings = LogSettings()
     ops: OpsSettings = OpsSettings()
+    api: ApiSettings = ApiSettings()
     dashboard: DashboardSettings = DashboardSettings()
     explorers: dict[str, ExplorerSettings] = Field(
         default_factory=dict, description="one table for each chain, if any", examples=["bitcoin"]
@@ -483,6 +519,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         update={"clock_offset_file": testing.clock_offset_file and base / testing.clock_offset_file}
     )
     backup = settings.backup.model_copy(update={"folder": base / settings.backup.folder})
+    api = settings.api.model_copy(update={"socket": settings.api.socket and base / settings.api.socket})
     relay, validator = settings.relay, settings.validator
     relay = relay.model_copy(update={"packages": relay.packages and base / relay.packages})
     validator = validator.model_copy(update={"folder": base / validator.folder})
@@ -492,7 +529,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     }
     prices = {pair: base / file for pair, file in settings.offers.prices.items()}
     offers = settings.offers.model_copy(update={"prices": prices})
-    anchored = {"party": party, "testing": testing, "backup": backup, "offers": offers}
+    anchored = {"party": party, "testing": testing, "backup": backup, "offers": offers, "api": api}
     return settings.model_copy(update={**anchored, "relay": relay, "validator": validator, "lanes": lanes})
 
 

@@ -19,6 +19,7 @@ from settlement.errors import AlreadyAnswered, OwnIdentity, UnexpectedMessage
 from settlement.messages import Kind, Message, read, seal
 from settlement.proposal import Agreed, Offered, Proposal
 from settlement.rebuild import compare_legs, compare_terms, leg_forms
+from settlement.store.requests import RequestKey
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 class Offer:
     """What a user wants to propose. role: ours. legs: by leg name; an asset as the chain's configuration names
     it. times: absolute UNIX seconds by name. lasts: how long the proposal is good for, seconds. quorum: of an
-    attested option."""
+    attested option. request: that it is made for, if any: one request makes one proposal."""
 
     protocol: str
     role: str
@@ -36,6 +37,7 @@ class Offer:
     options: Mapping[str, str]
     lasts: int = 600
     quorum: Quorum | None = None
+    request: RequestKey | None = None
 
 
 class Proposer:
@@ -52,7 +54,9 @@ class Proposer:
         """
         proposal = await self.prepare(offer, peer, url)
         await self._desk.store.book.meet(peer, url, proposal.created_at)
-        return await self._desk.store.book.add(proposal, proposal_body(proposal).terms.parties.values())
+        return await self._desk.store.book.add(
+            proposal, proposal_body(proposal).terms.parties.values(), offer.request
+        )
 
     async def prepare(self, offer: Offer, peer: str, url: str, of: str = "") -> Proposal:
         """A checked and signed proposal, neither stored nor sent. of: the quote it is made of, if any. Raises as

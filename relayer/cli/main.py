@@ -24,6 +24,7 @@ from relayer.cli import (
     relay,
     run,
     sim,
+    token,
     tower,
     validator,
 )
@@ -41,6 +42,7 @@ deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
 app.add_typer(offer.app, name="offer", help=offer.HELP)
 app.add_typer(tower.app, name="tower", help=tower.HELP)
+app.add_typer(token.app, name="token", help=token.HELP)
 app.add_typer(relay.app, name="relayer", help=relay.HELP)
 app.add_typer(relay.query, name="query", help=relay.QUERY_HELP)
 app.add_typer(validator.app, name="validator", help=validator.HELP)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from options.quoting import Market
 from relayer.dashboard.cards import address_link, deal_card, urgency
-from relayer.dashboard.coins import Coins, coin_key
+from relayer.dashboard.coins import coin_key
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.models import Board, ChainCard, Check, ClosedCard, Holding, Profile, ProposalCard
 from relayer.dashboard.option import is_option, profile
@@ -34,7 +34,7 @@ class BoardMaker:
         self._party = daemon.party
         self._driver = daemon.driver
         self._lanes = lanes
-        self._coins = Coins(daemon.party.chains, daemon.party.settings)
+        self._coins = daemon.coins
         self._closed: tuple[frozenset[str], tuple[ClosedCard, ...]] | None = None
         self._made: dict[int, asyncio.Task[Board]] = {}  # by first deal, of one look
         self._look = -1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
@@ -14,23 +13,16 @@ from htlc.terms import Contribution, Terms
 from settlement.errors import NonceReused
 from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms, journal
-from settlement.store.database import Database
+from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
+from settlement.store.requests import RequestKey, note_proposal
 from settlement.store.tables import meta, peers, proposals, used
-
-T = TypeVar("T")
 
 HASH = "hash"
 NONCE = "nonce"
 RESTORED = "restored-proposals"  # the last proposal that a restored copy held
 BACKUP = "backup/"  # how the deal of a proposal is backed up, by the first part of the proposal's id
 BACKUP_HEX = 40
-
-
-class Transact(Protocol):
-    """`Store`'s way to run work on a connection as one transaction."""
-
-    def __call__(self, work: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +83,23 @@ class Book:
             query = query.where(proposals.c.peer == peer)
         return await self._read(lambda connection: int(connection.execute(query).scalar_one()))
 
-    async def add(self, proposal: Proposal, parties: Iterable[Contribution] = ()) -> Proposal:
-        """Store a new proposal, and the hashes and nonces of `parties` as used by it.
+    async def add(
+        self, proposal: Proposal, parties: Iterable[Contribution] = (), request: RequestKey | None = None
+    ) -> Proposal:
+        """Store a new proposal, the hashes and nonces of `parties` as used by it, and the request it is made for.
 
         One that is stored already is left as it is and returned. Raises HashReused, NonceReused.
         """
 
-        return await self._write(lambda connection: self.enter(connection, proposal, parties))
+        return await self._write(lambda connection: self.enter(connection, proposal, parties, request))
 
-    def enter(self, connection: Connection, proposal: Proposal, parties: Iterable[Contribution]) -> Proposal:
+    def enter(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        parties: Iterable[Contribution],
+        request: RequestKey | None = None,
+    ) -> Proposal:
         """`add`, in the caller's transaction."""
         known = _find(connection, proposal.id)
         if known is not None:
@@ -107,6 +107,8 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
+        if request is not None:
+            note_proposal(connection, request, proposal.id)
         return proposal
 
     async def move(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Insert, Table
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from settlement.store.sqlite import WRITE_OPTION, SQLite
 
 T = TypeVar("T")
+
+
+class Transact(Protocol):
+    """`Store`'s way to run work on a connection as one transaction."""
+
+    def __call__(self, work: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
 class Database:

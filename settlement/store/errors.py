@@ -130,3 +130,11 @@ class AlreadyVoted(StoreError):
     signed: str
     refused: str
     template = "for {count} messages of lane {lane} root {signed} was signed; {refused} will not be"
+
+
+@dataclass(eq=False)
+class NoSuchToken(StoreError):
+    """A token of the API that is not stored."""
+
+    token: str
+    template = "there is no token {token} here"

@@ -15,8 +15,8 @@ from settlement.errors import NoSuchOffer, NoSuchTaking, TakingOver
 from settlement.offers import SignedOffer, read_offer
 from settlement.proposal import WITHDRAWN, Agreed, Lapsed, Offered, Proposal, Refused
 from settlement.store import forms
-from settlement.store.book import Book, Transact
-from settlement.store.database import Database
+from settlement.store.book import Book
+from settlement.store.database import Database, Transact
 from settlement.store.tables import changes, deals, intents, offers, preimages, proposals, takings
 from settlement.takings import MEMORY_SECONDS, Standing, Taking, TakingState
 

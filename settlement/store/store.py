@@ -23,7 +23,9 @@ from settlement.store.errors import NotDriving
 from settlement.store.lock import DriverLock
 from settlement.store.messages import MessageBook
 from settlement.store.offers import OfferBook, withdraw_all
+from settlement.store.requests import RequestBook
 from settlement.store.tables import changes, meta
+from settlement.store.tokens import TokenBook
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class Store:
     driving: whether this process holds the database's lock, and so may sign.
     restored: whether this opening found that the database is an older copy; open deals are limited then.
     book: proposals, hashes ever used, peers. offers: ours, and takings. messages: what a relayer and a validator
-    keep.
+    keep. tokens, requests: what the API needs.
     """
 
     def __init__(self, database: Database, lock: DriverLock, epoch: Epoch) -> None:
@@ -52,6 +54,8 @@ class Store:
         self.book = Book(self._read, self._write, database)
         self.offers = OfferBook(self._read, self._write, database, self.book)
         self.messages = MessageBook(self._read, self._write, database, self._must_drive)
+        self.tokens = TokenBook(self._read, self._write)
+        self.requests = RequestBook(self._read, self._write, database)
 
     # life
 

@@ -323,3 +323,32 @@ evidence = Table(
     Column("detail", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+
+# --- the API ---------------------------------------------------------------------------------------------
+
+# Who may use the API. `digest` is SHA-256 of the secret, which is stored nowhere.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(WORD), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+
+# What was asked for under an idempotency key, and the answer. `digest` is of the request. `proposal` is what it
+# has made, stored with it. No `status`: it is being worked on, or was when the process ended.
+requests = Table(
+    "requests",
+    metadata,
+    Column("caller", String(WORD), primary_key=True),
+    Column("key", String(WORD), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("proposal", String(64)),
+    Column("status", BigInteger),
+    Column("answer", Text),
+)

@@ -1,0 +1,88 @@
+"""What was asked for under an idempotency key, and what was answered. Part of a `Store`; every call is one
+transaction.
+
+A request is claimed before anything is done for it and answered after it. What it made is noted in the
+transaction that makes it (`Book.add`), so that a crash in between can't have it made twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, select, update
+
+from settlement.store.database import Database, Transact
+from settlement.store.tables import requests
+
+KEPT_SECONDS = 86_400  # for so long a request is known by its key
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """caller: whose key it is; others' keys of that name are other keys."""
+
+    caller: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """digest: of what was asked. proposal: the id of what was made for it, if that is a proposal. status, answer:
+    None while there is no answer."""
+
+    digest: bytes
+    at: int
+    proposal: str | None
+    status: int | None
+    answer: str | None
+
+
+class RequestBook:
+    """See the module."""
+
+    def __init__(self, read: Transact, write: Transact, database: Database) -> None:
+        self._read = read
+        self._write = write
+        self._database = database
+
+    async def claim(self, key: RequestKey, digest: bytes, now: int) -> RequestRecord | None:
+        """Take a key for a request: None where it was free, else what it was taken for. Those older than
+        KEPT_SECONDS are forgotten."""
+
+        def work(connection: Connection) -> RequestRecord | None:
+            connection.execute(delete(requests).where(requests.c.at <= now - KEPT_SECONDS))
+            row = {"caller": key.caller, "key": key.key, "digest": digest, "at": now}
+            if connection.execute(self._database.insert_new(requests).values(row)).rowcount:
+                return None
+            return _record(connection.execute(select(requests).where(_is(key))).mappings().one())
+
+        return await self._write(work)
+
+    async def answer(self, key: RequestKey, status: int, text: str) -> None:
+        """Store what a request was answered."""
+        query = update(requests).where(_is(key)).values(status=status, answer=text)
+        await self._write(lambda connection: connection.execute(query) and None)
+
+    async def release(self, key: RequestKey) -> None:
+        """Nothing came of a request: its key is free again, unless something was made for it after all."""
+        query = delete(requests).where(_is(key), requests.c.proposal.is_(None), requests.c.status.is_(None))
+        await self._write(lambda connection: connection.execute(query) and None)
+
+    async def find(self, key: RequestKey) -> RequestRecord | None:
+        """What a key was taken for."""
+        query = select(requests).where(_is(key))
+        row = await self._read(lambda connection: connection.execute(query).mappings().one_or_none())
+        return None if row is None else _record(row)
+
+
+def note_proposal(connection: Connection, key: RequestKey, proposal: str) -> None:
+    """Note, in the caller's transaction, which proposal a request has made."""
+    connection.execute(update(requests).where(_is(key)).values(proposal=proposal))
+
+
+def _is(key: RequestKey) -> ColumnElement[bool]:
+    return and_(requests.c.caller == key.caller, requests.c.key == key.key)
+
+
+def _record(row: RowMapping) -> RequestRecord:
+    return RequestRecord(row["digest"], row["at"], row["proposal"], row["status"], row["answer"])
