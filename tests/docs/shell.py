@@ -1,7 +1,7 @@
 """Types the commands of a document as a reader would, in a folder of their own.
 
-What a reader does by eye is done here: ids stand for PROPOSAL and DEAL, and a port of the text is a free one, so
-that several runs don't meet.
+What a reader does by eye is done here: what was shown stands for PROPOSAL, DEAL and TOKEN, and a port of the text
+is a free one, so that several runs don't meet.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Shell:
         self.folder = folder
         self.holder = holder
         self.ran: list[str] = []
+        self._token = ""
         self._ports: dict[str, int] = {}
         self._background: list[subprocess.Popen[bytes]] = []
         nodes = folder / "nodes"
@@ -60,6 +61,8 @@ class Shell:
         )  # fmt: skip
         if done.returncode != Exit.OK:
             raise CommandFailed(f"{command}\n{done.stdout}\n{done.stderr}\n{self.tails()}")
+        if line.startswith("strikelock token new"):
+            self._token = done.stdout.split()[-1]
         return done.stdout
 
     def close(self) -> None:
@@ -93,6 +96,8 @@ class Shell:
         return ""
 
     def _named(self, command: str) -> str:
+        if "TOKEN" in command:
+            return command.replace("TOKEN", self._token)
         if "PROPOSAL" not in command and "DEAL" not in command:
             return command
         listed = subprocess.run(
