@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,15 +20,16 @@ from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
+from htlc.plans import Plan, Turns
 from htlc.ports import CANCEL, FUND, RECORD, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
 from htlc.protocols.base import Action, Attest, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
+from htlc.resting import Resting
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
 RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
 BURST_SECONDS = 0.05  # a burst of blocks is one look
-TURN_SECONDS = 0.005  # of work on deals, after which others of this process get a turn
 ACT_SECONDS = 2.0  # of signing and sending, after which we look again
 
 
@@ -42,26 +42,6 @@ class Report:
     troubles: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the protocol has us do in one deal, and what that stands on."""
-
-    seen: Observation
-    actions: tuple[Action, ...]
-    work: Work
-
-    @property
-    def spends(self) -> bool:
-        """Money of ours waits for it: what is not funded yet can wait."""
-        return any(isinstance(action, SpendLeg | Unfund) for action in self.actions)
-
-    @property
-    def due(self) -> float:
-        """Its nearest deadline, UNIX seconds."""
-        timed = (action.deadline for action in self.actions if isinstance(action, Fund | SpendLeg))
-        return min((deadline for deadline in timed if deadline is not None), default=math.inf)
-
-
 @dataclass(slots=True)
 class Pulse:
     """Whether the driver works, for health checks and metrics. at: the event loop's time when the last tick was
@@ -72,20 +52,6 @@ class Pulse:
     failed: int = 0
     seconds: float = 0.0
     trouble: StrikelockError | None = None
-
-
-class Turns:
-    """Lets others of the process have their turn, during work that never waits."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
-
-    async def give(self) -> None:
-        """Between two pieces of the work."""
-        if self._loop.time() - self._since > TURN_SECONDS:
-            await asyncio.sleep(0)
-            self._since = self._loop.time()
 
 
 class Driver:
@@ -114,6 +80,7 @@ class Driver:
         self._spans = spans
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
+        self._resting = Resting(self._observer, journal, clock)
         self._failed: dict[str, int] = {}  # deals that something stood in the way of, and at which tick
 
     @property
@@ -205,6 +172,7 @@ class Driver:
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
         self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
+        self._resting.keep(deals)
         await self._carry_out(await self._plan(deals.values(), states))
 
     async def _plan(self, deals: Iterable[Deal], states: Mapping[int, TxState]) -> list[Plan]:
@@ -213,7 +181,8 @@ class Driver:
         for deal in deals:
             await turns.give()
             with self._alone(deal.id):
-                plans.append(await self._derive(deal, states))
+                if not await self._resting.holds(deal):
+                    plans.append(await self._derive(deal, states))
         return plans
 
     async def _carry_out(self, plans: Iterable[Plan]) -> None:
@@ -232,6 +201,7 @@ class Driver:
                     troubles = await self._act_on(plan)
                     if not troubles:
                         del self._failed[id_]
+                        self._resting.let_rest(plan)
             self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
 
     def _order(self, plan: Plan) -> tuple[bool, int, float]:
@@ -258,11 +228,12 @@ class Driver:
 
     async def _derive(self, deal: Deal, states: Mapping[int, TxState]) -> Plan:
         self._courier.deliver(deal)
-        seen = self._observer.observe(deal, await self._journal.intents(deal.id), states)
+        intents = await self._journal.intents(deal.id)
+        seen = self._observer.observe(deal, intents, states)
         if seen.shown:
             await self._journal.learn(deal.id, seen.shown)  # before anything that relies on them
         work = Work(deal, seen.known.protocol, seen.known.legs, seen.attempts, int(self._clock.now()))
-        return Plan(seen, seen.plan(), work)
+        return Plan(seen, seen.plan(), work, intents)
 
     async def _act_on(self, plan: Plan) -> list[str]:
         """Do what a plan asks for; what stands in the way, in words."""

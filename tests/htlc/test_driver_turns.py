@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from htlc import driver as module
-from htlc.driver import Driver, Plan
+from htlc import plans as turning
+from htlc.driver import Driver
+from htlc.plans import Plan
 from htlc.protocols.base import Action, Fund, SpendLeg
 
 
@@ -39,7 +41,8 @@ class Turns(Driver):
 
 def plan(deal: str, *actions: Action) -> Plan:
     seen: Any = SimpleNamespace()
-    return Plan(seen, actions, SimpleNamespace(deal=SimpleNamespace(id=deal)))
+    work: Any = SimpleNamespace(deal=SimpleNamespace(id=deal))
+    return Plan(seen, actions, work, ())
 
 
 def fund(deal: str, by: int) -> Plan:
@@ -100,7 +103,7 @@ async def test_when_the_time_is_over_the_world_is_looked_at_before_the_rest(monk
 
 async def test_others_of_the_process_have_their_turn_between_deals(monkeypatch):
     driver, others = Turns(), []
-    monkeypatch.setattr(module, "TURN_SECONDS", -1.0)
+    monkeypatch.setattr(turning, "TURN_SECONDS", -1.0)
 
     async def derive(deal: Any, _states: Any) -> Plan:
         return plan(deal.id)
