@@ -154,7 +154,7 @@ class Party:
             "none": NoKeeper(),
         }
         return Driver(
-            KeptJournal(self.store, keepers, self._backup_of),
+            KeptJournal(self.store, keepers, self._backups_of),
             self.chains,
             self.wallets,
             self.seed.secret,
@@ -165,8 +165,8 @@ class Party:
             attesters_of(self.settings, self.seed, self.wallets),
         )
 
-    async def _backup_of(self, deal: str) -> str:
-        return await self.store.book.backup(deal) or self.settings.backup.mode
+    async def _backups_of(self, deals: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(deals, self.settings.backup.mode) | await self.store.book.backups(deals)
 
     # --- looking -------------------------------------------------------------------------------------------
 

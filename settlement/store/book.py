@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -12,7 +12,7 @@ from htlc.ports import Deal
 from htlc.terms import Contribution, Terms
 from settlement.errors import NonceReused
 from settlement.proposal import Agreed, Proposal, Stage
-from settlement.store import forms
+from settlement.store import forms, journal
 from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
 from settlement.store.requests import RequestKey, note_made
@@ -166,16 +166,23 @@ class Book:
 
         await self._write(work)
 
-    async def backup(self, deal: str) -> str | None:
-        """How a deal is to be backed up, if somebody chose."""
+    async def backups(self, deals: Sequence[str]) -> dict[str, str]:
+        """How deals are to be backed up, for those of which somebody chose."""
 
-        def work(connection: Connection) -> str | None:
-            origin = select(proposals.c.id).where(proposals.c.deal == deal)
-            id_ = connection.execute(origin).scalars().first()
-            if id_ is None:
-                return None
-            query = select(meta.c.value).where(meta.c.name == BACKUP + id_[:BACKUP_HEX])
-            return connection.execute(query).scalar_one_or_none()
+        def work(connection: Connection) -> dict[str, str]:
+            chosen = {
+                row.name.removeprefix(BACKUP): row.value
+                for row in connection.execute(select(meta).where(meta.c.name.startswith(BACKUP)))
+            }
+            if not chosen:
+                return {}
+            found = {}
+            for start in range(0, len(deals), journal.BATCH):
+                some = proposals.c.deal.in_(deals[start : start + journal.BATCH])
+                for row in connection.execute(select(proposals.c.deal, proposals.c.id).where(some)):
+                    if row.id[:BACKUP_HEX] in chosen:
+                        found[row.deal] = chosen[row.id[:BACKUP_HEX]]
+            return found
 
         return await self._read(work)
 

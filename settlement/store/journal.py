@@ -124,9 +124,13 @@ def unsettled(connection: Connection, known: Mapping[int, Intent] | None = None)
     return tuple(found[number] for number in numbers)
 
 
-def intents_of(connection: Connection, deal: str) -> tuple[Intent, ...]:
-    query = select(intents).where(intents.c.deal == deal).order_by(intents.c.number)
-    return tuple(_intent(row) for row in connection.execute(query).mappings())
+def intents_by_deal(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Intent, ...]]:
+    """Everything that was signed for each of some deals, at most BATCH, in order."""
+    found: dict[str, list[Intent]] = {id_: [] for id_ in ids}
+    query = select(intents).where(intents.c.deal.in_(ids)).order_by(intents.c.number)
+    for row in connection.execute(query).mappings():
+        found[row["deal"]].append(_intent(row))
+    return {id_: tuple(some) for id_, some in found.items()}
 
 
 def _intent(row: RowMapping) -> Intent:

@@ -188,10 +188,17 @@ class Store:
         if deal in self._intents:
             return self._intents[deal]
         writes = self._writes
-        found = await self._read(lambda connection: journal.intents_of(connection, deal))
-        if self.driving and self.leases.held(DEAL, deal) and deal in self._deals and writes == self._writes:
-            self._intents[deal] = found
-        return found
+        wanted = self._uncached(deal)
+        found = await self._read(lambda connection: journal.intents_by_deal(connection, wanted))
+        if self.driving and writes == self._writes:
+            kept = {id_ for id_ in wanted if id_ in self._deals and self.leases.held(DEAL, id_)}
+            self._intents.update({id_: found[id_] for id_ in kept})
+        return found[deal]
+
+    def _uncached(self, deal: str) -> list[str]:
+        """A deal and, for a driver, the others that it will ask for next: all are read at once after a start."""
+        others = [id_ for id_ in self._deals if id_ not in self._intents and id_ != deal] if self.driving else []
+        return [deal, *others[: journal.BATCH - 1]]
 
     async def unsettled(self) -> tuple[Intent, ...]:
         """Everything we signed, for any deal, of which the chain's last word is not final; in order."""
