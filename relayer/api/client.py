@@ -19,7 +19,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from chains.errors import StrikelockError
-from relayer.api import models
+from relayer.api import models, offering
 from relayer.api.asks import DecisionBody, Propose, QuoteBody, TokenBody, WishBody
 from relayer.api.keys import HEADER
 from relayer.api.problems import CONTENT_TYPE, Problem
@@ -154,6 +154,51 @@ class Client:
     async def quote(self, body: QuoteBody) -> models.Quote:
         """What an option is worth."""
         return await self._post("/v1/quotes", models.Quote, body, keyed=False)
+
+    # --- offers ------------------------------------------------------------------------------------------
+
+    async def offers(
+        self, state: Literal["open", "all"] = "open", first: int = 0, limit: int = 50
+    ) -> offering.OfferPage:
+        """Our offers, the newest first."""
+        return await self._get("/v1/offers", offering.OfferPage, state=state, first=first, limit=limit)
+
+    async def offer(self, id_: str) -> offering.OurOffer:
+        """One offer of ours."""
+        return await self._get(f"/v1/offers/{id_}", offering.OurOffer)
+
+    async def publish(self, body: offering.PublishBody, key: str | None = None) -> offering.OurOffer:
+        """Publish an offer."""
+        return await self._post("/v1/offers", offering.OurOffer, body, key)
+
+    async def withdraw(self, id_: str) -> offering.OurOffer:
+        """Sell no more of an offer."""
+        return await self._ask("POST", f"/v1/offers/{id_}/withdrawal", offering.OurOffer)
+
+    async def set_spot(self, id_: str, spot: float, key: str | None = None) -> offering.OurOffer:
+        """Give the price that an offer is quoted by."""
+        body = offering.SpotBody(spot=spot)
+        return await self._post(f"/v1/offers/{id_}/spot", offering.OurOffer, body, key)
+
+    async def takings(self, offer: str = "", first: int = 0, limit: int = 50) -> offering.TakingPage:
+        """What was taken, the newest first."""
+        return await self._get("/v1/takings", offering.TakingPage, offer=offer, first=first, limit=limit)
+
+    async def taking(self, id_: str) -> offering.Taking:
+        """One taking."""
+        return await self._get(f"/v1/takings/{id_}", offering.Taking)
+
+    async def take(self, body: offering.TakePartBody, key: str | None = None) -> offering.Taking:
+        """Take a part of another party's offer."""
+        return await self._post("/v1/takings", offering.Taking, body, key)
+
+    async def peer_offers(self, peer: str, skip: int = 0) -> offering.PeerOffers:
+        """What another party offers."""
+        return await self._get("/v1/peers/offers", offering.PeerOffers, peer=peer, skip=skip)
+
+    async def part_quote(self, body: offering.PartBody) -> offering.PartQuote:
+        """What a part of another party's offer costs."""
+        return await self._post("/v1/peers/quotes", offering.PartQuote, body, keyed=False)
 
     # --- what stands behind ------------------------------------------------------------------------------
 

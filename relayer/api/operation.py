@@ -47,6 +47,8 @@ class Param:
 WORD: Final = "^[a-z0-9][a-z0-9._-]{0,63}$"
 PARAMS: Final[Mapping[str, Param]] = {
     "deal": Param("^[0-9a-f]{32}$", "A deal's id.", "0" * 32),
+    "offer": Param("^[0-9a-f]{64}$", "An offer's id.", "0" * 64),
+    "taking": Param("^[0-9a-f]{64}$", "A taking's id, which is that of its quote.", "0" * 64),
     "proposal": Param("^[0-9a-f]{64}$", "A proposal's id.", "0" * 64),
     "chain": Param(WORD, "A chain's name in the configuration.", "bitcoin"),
     "leg": Param(WORD, "A leg's name in its protocol.", "collateral"),

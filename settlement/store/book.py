@@ -15,7 +15,7 @@ from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms, journal
 from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
-from settlement.store.requests import RequestKey, note_proposal
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import meta, peers, proposals, used
 
 HASH = "hash"
@@ -93,8 +93,7 @@ class Book:
 
         def work(connection: Connection) -> Proposal:
             entered = self.enter(connection, proposal, parties)
-            if request is not None:
-                note_proposal(connection, request, entered.id)
+            note_made(connection, request, entered.id)
             return entered
 
         return await self._write(work)

@@ -2,7 +2,7 @@
 transaction.
 
 A request is claimed before anything is done for it and answered after it. What it made is noted in the
-transaction that makes it (`Book.add`), so that a crash in between can't have it made twice.
+transaction that makes it (`Book.add`, `OfferBook`), so that a crash in between can't have it made twice.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """digest: of what was asked. proposal: the id of what was made for it, if that is a proposal. status, answer:
-    None while there is no answer."""
+    """digest: of what was asked. proposal: the id of what was made for it: a proposal, an offer or a taking.
+    status, answer: None while there is no answer."""
 
     digest: bytes
     at: int
@@ -75,9 +75,10 @@ class RequestBook:
         return None if row is None else _record(row)
 
 
-def note_proposal(connection: Connection, key: RequestKey, proposal: str) -> None:
-    """Note, in the caller's transaction, which proposal a request has made."""
-    connection.execute(update(requests).where(_is(key)).values(proposal=proposal))
+def note_made(connection: Connection, key: RequestKey | None, id_: str) -> None:
+    """Note, in the caller's transaction, what a request has made, if it is for one."""
+    if key is not None:
+        connection.execute(update(requests).where(_is(key)).values(proposal=id_))
 
 
 def _is(key: RequestKey) -> ColumnElement[bool]:

@@ -45,5 +45,5 @@ def map_body(context: Any, body: Any) -> Any:
 
 def _legs(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     legs = body.get("legs")
-    found = [body.get("collateral"), body.get("strike"), *(legs.values() if isinstance(legs, dict) else ())]
+    found = [body.get("collateral"), body.get("underlying"), body.get("strike"), *(legs.values() if isinstance(legs, dict) else ())]
     yield from (leg for leg in found if isinstance(leg, dict))

@@ -28,6 +28,8 @@ async def _fuzz(market: Market, scope: str) -> str:
     known = {
         "deal": await market.agree(),
         "proposal": await market.offer(),
+        "offer": (await market.publish()).id,
+        "taking": "cd" * 32,
         "chain": "bitcoin",
         "leg": "collateral",
         "lane": "there",
