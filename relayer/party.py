@@ -251,8 +251,9 @@ class Party:
         Raises a TermsError if we would not enter the deal ourselves, PeerUnavailable where nobody says who is
         there."""
         found = await self.peer(peer)
-        offer = Offer(name, role, legs, times, options, quorum=quorum, request=request)
-        proposal = await self.agreement.propose(offer, found.identity, found.url)
+        proposal = await self.agreement.propose(
+            Offer(name, role, legs, times, options, quorum=quorum, request=request), found.identity, found.url
+        )
         if backup is not None:
             await self.store.book.back_up(proposal.id, backup)
         return proposal

@@ -529,7 +529,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     }
     prices = {pair: base / file for pair, file in settings.offers.prices.items()}
     offers = settings.offers.model_copy(update={"prices": prices})
-    anchored = {"party": party, "testing": testing, "backup": backup, "api": api, "offers": offers}
+    anchored = {"party": party, "testing": testing, "backup": backup, "offers": offers, "api": api}
     return settings.model_copy(update={**anchored, "relay": relay, "validator": validator, "lanes": lanes})
 
 

@@ -54,8 +54,9 @@ class Proposer:
         """
         proposal = await self.prepare(offer, peer, url)
         await self._desk.store.book.meet(peer, url, proposal.created_at)
-        parties = proposal_body(proposal).terms.parties.values()
-        return await self._desk.store.book.add(proposal, parties, offer.request)
+        return await self._desk.store.book.add(
+            proposal, proposal_body(proposal).terms.parties.values(), offer.request
+        )
 
     async def prepare(self, offer: Offer, peer: str, url: str, of: str = "") -> Proposal:
         """A checked and signed proposal, neither stored nor sent. of: the quote it is made of, if any. Raises as

@@ -158,7 +158,7 @@ def _propose(
         body = _body(name, role, legs, options, peer, life, backup, attesters)
         return await remote.propose(client, body, _market(market) if legs.get("premium") == AUTO else None)
 
-    document = remote.through(api, config, as_json, ask, lambda: _with_party(work, config))
+    document = remote.through(api, config, as_json, ask, lambda: with_party(work, config))
     emit(document, as_json, lambda: _proposal_words(document))
 
 
@@ -288,7 +288,7 @@ def accept(
         config,
         json,
         lambda client: remote.decide(client, proposal, refuse, backup and str(backup)),
-        lambda: _with_party(work, config),
+        lambda: with_party(work, config),
     )
     emit(document, json, lambda: _proposal_words(document))
 
@@ -353,7 +353,7 @@ def show(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Jso
         return full(seen, await party.store.intents(deal))
 
     document = remote.through(
-        api, config, json, lambda client: remote.show(client, deal), lambda: _with_party(work, config)
+        api, config, json, lambda client: remote.show(client, deal), lambda: with_party(work, config)
     )
     emit(document, json, lambda: _deal_words(document))
 
@@ -381,7 +381,7 @@ def watch(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Js
             await asyncio.sleep(1)
 
     document = remote.through(
-        api, config, json, lambda client: remote.watch(client, deal, say), lambda: _with_party(work, config)
+        api, config, json, lambda client: remote.watch(client, deal, say), lambda: with_party(work, config)
     )
     emit(document, json, lambda: _deal_words(document))
 
@@ -464,12 +464,7 @@ def _steer(deal: str, wish: WishName, api: str, config: Path, as_json: bool) -> 
     emit(document, as_json, lambda: f"noted for deal {deal}; the running party acts on it")
 
 
-def with_party(work: Any, config: Path, as_json: bool) -> dict[str, Any]:
-    """A command's document, of a party that is opened for it."""
-    return run(_with_party(work, config), as_json)
-
-
-async def _with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:
+async def with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:
     from relayer.party import Party
     from relayer.settings import load
 

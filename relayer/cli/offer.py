@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relayer.cli.deal import AUTO, LEG, Kind, OptionRole, PeerOption, leg_terms, with_party
-from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
 
 if TYPE_CHECKING:
     from relayer.party import Party
@@ -92,7 +92,7 @@ def publish(
         )
         return own_document(await party.shop.publish(conditions, spot))
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: f"offer {document['offer']} is published")
 
 
@@ -134,7 +134,7 @@ def list_offers(
         found = await party.taker.every_offer(await party.peer(peer))
         return {"offers": [offer_document(listed.offer, listed.remaining) for listed in found]}
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: _table(document["offers"]))
 
 
@@ -173,7 +173,7 @@ def show(offer: OfferId, peer: SomePeer = None, config: Config = DEFAULT_CONFIG,
         listed = await party.taker.offer(await party.peer(peer), offer)
         return {**offer_document(listed.offer, listed.remaining), "takings": takings}
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: _offer_words(document))
 
 
@@ -210,7 +210,7 @@ def quote(
         listed = await party.taker.offer(maker, offer)
         return quote_document(await party.taker.quote(maker, listed.offer, size))
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: f"premium {document['premium']:,} {document['premium_asset']}")
 
 
@@ -235,7 +235,7 @@ def take(
         quoted = await party.taker.quote(maker, listed.offer, size)
         return taking_document(await party.taker.take(maker, quoted, limit))
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: _taken_words(document))
 
 
@@ -253,7 +253,7 @@ def withdraw(offer: OfferId, config: Config = DEFAULT_CONFIG, json: Json = False
 
         return own_document(await party.shop.withdraw(offer))
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: f"offer {offer} is withdrawn")
 
 
@@ -271,5 +271,5 @@ def spot(
 
         return own_document(await party.shop.set_spot(offer, price))
 
-    document = with_party(work, config, json)
+    document = run(with_party(work, config), json)
     emit(document, json, lambda: f"offer {offer} is quoted by {price}")

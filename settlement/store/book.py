@@ -91,14 +91,15 @@ class Book:
         One that is stored already is left as it is and returned. Raises HashReused, NonceReused.
         """
 
-        def work(connection: Connection) -> Proposal:
-            entered = self.enter(connection, proposal, parties)
-            note_made(connection, request, entered.id)
-            return entered
+        return await self._write(lambda connection: self.enter(connection, proposal, parties, request))
 
-        return await self._write(work)
-
-    def enter(self, connection: Connection, proposal: Proposal, parties: Iterable[Contribution]) -> Proposal:
+    def enter(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        parties: Iterable[Contribution],
+        request: RequestKey | None = None,
+    ) -> Proposal:
         """`add`, in the caller's transaction."""
         known = _find(connection, proposal.id)
         if known is not None:
@@ -106,6 +107,8 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
+        if request is not None:
+            note_proposal(connection, request, proposal.id)
         return proposal
 
     async def move(
