@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relayer.cli import remote
-from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit
 from relayer.cli.remote import Api
 
 if TYPE_CHECKING:

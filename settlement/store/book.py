@@ -90,7 +90,6 @@ class Book:
 
         One that is stored already is left as it is and returned. Raises HashReused, NonceReused.
         """
-
         return await self._write(lambda connection: self.enter(connection, proposal, parties, request))
 
     def enter(
@@ -107,8 +106,7 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
-        if request is not None:
-            note_proposal(connection, request, proposal.id)
+        note_made(connection, request, proposal.id)
         return proposal
 
     async def move(

@@ -17,6 +17,7 @@ from settlement.proposal import WITHDRAWN, Agreed, Lapsed, Offered, Proposal, Re
 from settlement.store import forms
 from settlement.store.book import Book
 from settlement.store.database import Database, Transact
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import changes, deals, intents, offers, preimages, proposals, takings
 from settlement.takings import MEMORY_SECONDS, Standing, Taking, TakingState
 

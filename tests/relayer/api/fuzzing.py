@@ -45,5 +45,6 @@ def map_body(context: Any, body: Any) -> Any:
 
 def _legs(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     legs = body.get("legs")
-    found = [body.get("collateral"), body.get("underlying"), body.get("strike"), *(legs.values() if isinstance(legs, dict) else ())]
+    named = [body.get(name) for name in ("collateral", "underlying", "strike")]
+    found = [*named, *(legs.values() if isinstance(legs, dict) else ())]
     yield from (leg for leg in found if isinstance(leg, dict))

@@ -28,7 +28,7 @@ async def _fuzz(market: Market, scope: str) -> str:
     known = {
         "deal": await market.agree(),
         "proposal": await market.offer(),
-        "offer": (await market.publish()).id,
+        "offer": (await api.publish(market.part())).id,
         "taking": "cd" * 32,
         "chain": "bitcoin",
         "leg": "collateral",
