@@ -14,6 +14,7 @@ from typing import Any
 import schemathesis
 
 KNOWN = json.loads(os.environ["STRIKELOCK_FUZZ"])  # by name of a parameter; and "peer", where nobody listens
+NOBODY = KNOWN["peer"].rpartition("@")[2]  # which says at once that nobody is there
 PEER = re.compile(r"([0-9a-f]{64}@)?https?://.*", re.DOTALL)
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -29,11 +30,20 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any]) -> dict[s
 
 
 @schemathesis.hook
+def map_query(context: Any, query: dict[str, Any]) -> dict[str, Any]:
+    """Nobody is asked what it offers."""
+    found = dict(query or {})
+    if isinstance(found.get("peer"), str) and PEER.fullmatch(found["peer"]):
+        found["peer"] = NOBODY
+    return found
+
+
+@schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
     """Proposals go to nobody; their legs are mostly on chains that there are."""
     if isinstance(body, dict):
         if isinstance(body.get("peer"), str) and PEER.fullmatch(body["peer"]):
-            body["peer"] = KNOWN["peer"]
+            body["peer"] = NOBODY if "offer" in body else KNOWN["peer"]
         for leg in _legs(body):
             chain, asset = leg.get("chain"), leg.get("asset")
             if isinstance(chain, str) and NAME.fullmatch(chain) and chain[0] not in "0xyz":
