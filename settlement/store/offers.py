@@ -39,7 +39,7 @@ class OwnOffer:
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """What there is to know before so much of an offer is sold to somebody: the offer, every taking that is not
-    decided yet, and those of that peer that fell through lately."""
+    paid for yet, and those of that peer that fell through lately."""
 
     own: OwnOffer
     standings: tuple[Standing, ...]
@@ -197,7 +197,11 @@ _STANDINGS: Select[tuple[object, ...]] = (
 )
 _THEIRS = takings.c.sent == false()
 _OFFERED = select(proposals.c.id).where(proposals.c.state == Offered.name)
-_RUNNING = select(proposals.c.id).join(deals, deals.c.id == proposals.c.deal).where(deals.c.outcome.is_(None))
+_UNPAID = (  # deals of which the premium was not taken yet
+    select(proposals.c.id)
+    .join(deals, deals.c.id == proposals.c.deal)
+    .where(deals.c.outcome.is_(None), ~exists().where(preimages.c.deal == deals.c.id))
+)
 _FAILED = or_(proposals.c.state.in_((Lapsed.name, Refused.name)), deals.c.outcome.in_(FELL_THROUGH))
 _HELD = (  # what `TakingState.holds` says, for many rows
     select(takings.c.size)
@@ -259,10 +263,10 @@ def _load(connection: Connection, id_: str, now: int) -> Standing:
 
 
 def _shelf(connection: Connection, id_: str, peer: str, now: int) -> Shelf:
-    undecided = or_(takings.c.proposal.in_(_OFFERED), takings.c.proposal.in_(_RUNNING))
+    unpaid = or_(takings.c.proposal.in_(_OFFERED), takings.c.proposal.in_(_UNPAID))
     recent = takings.c.created_at > now - 2 * MEMORY_SECONDS  # they fail some time after they are made
     found = [
-        *_standings(connection, _STANDINGS.where(_THEIRS, undecided), now),
+        *_standings(connection, _STANDINGS.where(_THEIRS, unpaid), now),
         *_standings(connection, _STANDINGS.where(_THEIRS, takings.c.peer == peer, recent, _FAILED), now),
     ]
     return Shelf(_offer(connection, id_), tuple(found))
