@@ -74,6 +74,7 @@ class Driver:
         self._wake = asyncio.Event()
         self._collector = Collector(attesters, journal, self.poke) if attesters is not None else None
         self._spans = spans
+        self._ordered = frozenset(name for name, chain in chains.items() if chain.ordered)
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
 
@@ -162,7 +163,8 @@ class Driver:
         await self._settle(unsettled, states, deals)
         now = int(self._clock.now())
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
-        self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
+        for gone in self.reports.keys() - deals.keys():
+            del self.reports[gone]
         for deal in deals.values():
             try:
                 await self._drive(deal, states)
@@ -196,6 +198,8 @@ class Driver:
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
         wanted = {(action.leg, action.path) for action in actions if isinstance(action, Attest)}
+        if not wanted and self._collector is None:
+            return []
         if self._collector is None:
             return [f"nobody is configured to attest {path} of {leg}" for leg, path in sorted(wanted)]
         self._collector.keep(deal.id, wanted)
@@ -205,8 +209,7 @@ class Driver:
 
     async def _act(self, work: Work, action: Action) -> str | None:
         """Perform one action; what stands in its way is returned, in words."""
-        ordered = {name for name, chain in self._chains.items() if chain.ordered}
-        blocked = _blocked(work, action, self._observer.live, ordered)
+        blocked = _blocked(work, action, self._observer.live, self._ordered)
         if blocked:
             return blocked
         try:
@@ -227,17 +230,18 @@ class Driver:
         """Cancel what no plan stands behind any more and what would block the account's later nonces: a
         transaction that was stored, is not seen by the node, and is not wanted."""
         troubles = []
-        wanted = _wanted(actions)
-        for attempt in work.attempts.all:
-            step = (attempt.intent.leg, attempt.intent.step)
-            if (
-                attempt.state.phase is not TxPhase.UNSEEN
-                or step in wanted
-                or attempt.intent.step in (CANCEL, RECORD)
-            ):
-                continue
+        missing = [
+            one
+            for one in work.attempts.all
+            if one.state.phase is TxPhase.UNSEEN and one.intent.step not in (CANCEL, RECORD)
+        ]
+        wanted = _wanted(actions) if missing else set()
+        for attempt in missing:
             chain = attempt.tx.chain
-            if chain not in self._observer.live or not self._chains[chain].ordered:
+            if (
+                attempt.intent.leg,
+                attempt.intent.step,
+            ) in wanted or chain not in self._observer.live & self._ordered:
                 continue
             try:
                 await self._executor.cancel(work, attempt)
@@ -256,7 +260,8 @@ def _pending(unsettled: Iterable[Intent]) -> dict[str, list[SignedTx]]:
 def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collection[str]) -> str | None:
     """Why an action must wait, or None. While a chain of the deal can't be seen, only what can't be wrong is
     done: spends that reveal nothing new. A deal closes only when nothing we signed can still be mined."""
-    missing = {leg.chain for leg in work.legs.values()} - live
+    missing = {leg.chain for leg in work.legs.values()}
+    missing -= live
     if isinstance(action, SpendLeg) and not action.reveals:
         missing &= {work.legs[action.leg].chain}
     if missing and not isinstance(action, Swear | Attest):
