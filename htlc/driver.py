@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
 RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
+_SIGHTLESS = (Swear, Attest)  # done without a look at every chain
+_SEEN_TO_NEXT = (Swear, GiveConsent)  # what follows from them is seen to in the next tick
 BURST_SECONDS = 0.05  # a burst of blocks is one look
 
 
@@ -222,8 +224,8 @@ class Driver:
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
             self._courier.forget(work.deal.id)
             await self._observer.forget(work.deal.id)
-        if isinstance(action, Swear | GiveConsent):
-            self.poke()  # what follows from it is seen to in the next tick
+        if isinstance(action, _SEEN_TO_NEXT):
+            self.poke()
         return None
 
     async def _heal(self, work: Work, actions: tuple[Action, ...]) -> list[str]:
@@ -264,7 +266,7 @@ def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collecti
     missing -= live
     if isinstance(action, SpendLeg) and not action.reveals:
         missing &= {work.legs[action.leg].chain}
-    if missing and not isinstance(action, Swear | Attest):
+    if missing and not isinstance(action, _SIGHTLESS):
         return f"waiting for {', '.join(sorted(missing))}"
     if isinstance(action, Close) and not work.attempts.settled(ordered):
         return "waiting for the last transactions to be final"
