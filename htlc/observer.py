@@ -138,7 +138,8 @@ class Observer:
 
     async def look(self) -> None:
         """Renew the snapshot of every chain that answers."""
-        looks = {name: asyncio.create_task(chain.look()) for name, chain in self._chains.items()}
+        loop = asyncio.get_running_loop()
+        looks = {name: loop.create_task(chain.look()) for name, chain in self._chains.items()}
         live = set()
         try:
             for name, look in looks.items():

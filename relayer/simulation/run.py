@@ -102,8 +102,8 @@ class Stage:
 
                 world.judge.fail("no-error", traceback.format_exc())
             text = repr(event)
-            for value, secret in world.secrets.items():
-                if value not in world.public and (secret.hex() in text or repr(secret) in text):
+            for value, digits, literal in world.spelt:
+                if value not in world.public and (digits in text or literal in text):
                     world.judge.fail("no-leak", f"in a log line: {event.get('event')}")
             if world.judge.transcript is not None:
                 world.judge.say(f"    {text}")

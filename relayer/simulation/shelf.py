@@ -172,8 +172,8 @@ async def _connect(path: Path) -> InlineConnection:
 
 
 class Blank:
-    """A database without a row, as it is before the store that opens it finds out that it is new. Making the tables
-    takes as long as half a deal."""
+    """A database without a row, as it is before the store that opens it finds out that it is new. Making the
+    tables takes as long as half a deal."""
 
     def __init__(self) -> None:
         self._content = b""
