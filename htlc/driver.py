@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -16,6 +16,7 @@ from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from htlc.collector import Collector
 from htlc.courier import Courier
+from htlc.errors import Fenced
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
@@ -55,7 +56,7 @@ class Pulse:
 
 
 class Driver:
-    """Runs every open deal of one party. One driver per journal; the store sees to that."""
+    """Runs the open deals of one party that are ours to drive: the journal sees to it that nobody else does."""
 
     def __init__(
         self,
@@ -160,6 +161,8 @@ class Driver:
     async def tick(self) -> None:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
+        for gone in self._observer.watched - deals.keys():
+            await self._drop(gone)
         turns = Turns()
         for deal in deals.values():
             await turns.give()
@@ -180,7 +183,7 @@ class Driver:
         turns, plans = Turns(), []
         for deal in deals:
             await turns.give()
-            with self._alone(deal.id):
+            async with self._alone(deal.id):
                 if not await self._resting.holds(deal):
                     plans.append(await self._derive(deal, states))
         return plans
@@ -192,28 +195,33 @@ class Driver:
         until = loop.time() + ACT_SECONDS
         for plan in sorted(plans, key=self._order):
             id_ = plan.work.deal.id
-            troubles: list[str] = []
             if loop.time() > until:
+                self.reports[id_] = Report(plan.seen, plan.actions, ())
                 self.poke()
-            else:
-                self._failed[id_] = self.pulse.ticks  # until it is seen not to
-                with self._alone(id_):
-                    troubles = await self._act_on(plan)
-                    if not troubles:
-                        del self._failed[id_]
-                        self._resting.let_rest(plan)
-            self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
+                continue
+            self._failed[id_] = self.pulse.ticks  # until it is seen not to
+            async with self._alone(id_):
+                troubles = await self._act_on(plan)
+                if not troubles:
+                    del self._failed[id_]
+                    self._resting.let_rest(plan)
+                self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
 
     def _order(self, plan: Plan) -> tuple[bool, int, float]:
         return not plan.spends, self._failed.get(plan.work.deal.id, -1), plan.due
 
-    @contextlib.contextmanager
-    def _alone(self, deal: str) -> Iterator[None]:
-        """A fault of ours in one deal must not cost the deadlines of the others."""
+    @contextlib.asynccontextmanager
+    async def _alone(self, deal: str) -> AsyncIterator[None]:
+        """A deal that another process took over is dropped; a fault of ours in one must not cost the deadlines of
+        the others."""
         try:
             yield
+        except Fenced as error:
+            log.warning("deal dropped", deal=deal, reason=str(error))
+            await self._drop(deal)
         except Exception:
             log.exception("deal failed", deal=deal)
+            self._failed[deal] = self.pulse.ticks
 
     async def _settle(
         self, unsettled: Iterable[Intent], states: Mapping[int, TxState], deals: Mapping[str, Deal]
@@ -224,7 +232,8 @@ class Driver:
             if state is None or state.phase not in (TxPhase.MINED, TxPhase.DISPLACED):
                 continue
             if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
-                await self._journal.settle(intent.number, state)
+                with contextlib.suppress(Fenced):  # the next write for the deal says so too
+                    await self._journal.settle(intent.number, state)
 
     async def _derive(self, deal: Deal, states: Mapping[int, TxState]) -> Plan:
         self._courier.deliver(deal)
@@ -241,6 +250,15 @@ class Driver:
         troubles = self._ask(work.deal, actions)
         troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
         return troubles + await self._heal(work, actions)
+
+    async def _drop(self, deal: str) -> None:
+        """A deal is closed, or another process's: do nothing more for it. What we signed for it and stored may
+        still be sent by anybody, any number of times."""
+        self._courier.forget(deal)
+        if self._collector is not None:
+            self._collector.keep(deal, set())
+        await self._observer.forget(deal)
+        self.reports.pop(deal, None)
 
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
@@ -266,8 +284,7 @@ class Driver:
             return str(error)
         if isinstance(action, Close):
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
-            self._courier.forget(work.deal.id)
-            await self._observer.forget(work.deal.id)
+            await self._drop(work.deal.id)
         if isinstance(action, Swear | GiveConsent):
             self.poke()  # what follows from it is seen to in the next tick
         return None

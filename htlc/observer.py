@@ -104,9 +104,15 @@ class Observer:
             hashes=frozenset(value for party in deal.terms.parties.values() for value in party.hashes.values()),
         )
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """The deals whose legs are watched."""
+        return frozenset(self._known)
+
     async def forget(self, deal: str) -> None:
-        """The deal is closed: its legs need no watching."""
-        for leg in self._known.pop(deal).legs.values():
+        """The deal is closed, or not ours to see to: its legs need no watching."""
+        known = self._known.pop(deal, None)
+        for leg in known.legs.values() if known is not None else ():
             await self._chains[leg.chain].unwatch(leg)
 
     async def look(self) -> None:

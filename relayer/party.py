@@ -92,7 +92,11 @@ class Party:
         seed = load_seed(settings)
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(await Store.open(database_url(settings), drive=drive))
+            store = await stack.enter_async_context(
+                await Store.open(
+                    database_url(settings), drive=drive, folder=settings.party.folder, lease=settings.party.lease
+                )
+            )
             chains = {name: make_chain(name, section, clock.now) for name, section in settings.chains.items()}
             for chain in chains.values():
                 stack.push_async_callback(chain.close)
@@ -278,7 +282,7 @@ class Party:
 
     async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
         """Open deals, or all of them, newest first."""
-        return await self.store.history() if everything else await self.store.deals()
+        return await self.store.history() if everything else await self.store.open_deals()
 
 
 def load_seed(settings: Settings) -> Seed:

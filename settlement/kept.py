@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -45,6 +46,9 @@ class JournalHandle:
 
     async def unsettled(self) -> tuple[Intent, ...]:
         return await self._journal.unsettled()
+
+    def turn(self, chain: str) -> AbstractAsyncContextManager[Sequence[SignedTx]]:
+        return self._journal.turn(chain)
 
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
         return await self._journal.sign(deal, leg, step, tx, at)

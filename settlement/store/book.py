@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -12,7 +12,7 @@ from htlc.ports import Deal
 from htlc.terms import Contribution, Terms
 from settlement.errors import NonceReused
 from settlement.proposal import Agreed, Proposal, Stage
-from settlement.store import forms, journal
+from settlement.store import forms
 from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
 from settlement.store.requests import RequestKey, note_proposal
@@ -23,6 +23,10 @@ NONCE = "nonce"
 RESTORED = "restored-proposals"  # the last proposal that a restored copy held
 BACKUP = "backup/"  # how the deal of a proposal is backed up, by the first part of the proposal's id
 BACKUP_HEX = 40
+TOGETHER = 500  # deals in one IN (...)
+
+
+OpenDeal = Callable[[Connection, Deal], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,11 @@ class PeerRecord:
 class Book:
     """Part of a `Store`; every call is one transaction."""
 
-    def __init__(self, read: Transact, write: Transact, database: Database) -> None:
+    def __init__(self, read: Transact, write: Transact, database: Database, open_deal: OpenDeal) -> None:
         self._read = read
         self._write = write
         self._database = database
+        self._open_deal = open_deal
 
     # proposals
 
@@ -134,7 +139,8 @@ class Book:
             for party in parties:
                 self._use(connection, party, id_, at)
             if deal is not None:
-                journal.insert_deal(connection, replace(deal, limited=deal.limited or _restored(connection, id_)))
+                limited = deal.limited or _restored(connection, id_)
+                self._open_deal(connection, replace(deal, limited=limited))
             values = {**_stage_columns(stage), "pending": pending}
             connection.execute(update(proposals).where(proposals.c.id == id_).values(values))
             return _load(connection, id_)
@@ -173,8 +179,8 @@ class Book:
             if not chosen:
                 return {}
             found = {}
-            for start in range(0, len(deals), journal.BATCH):
-                some = proposals.c.deal.in_(deals[start : start + journal.BATCH])
+            for start in range(0, len(deals), TOGETHER):
+                some = proposals.c.deal.in_(deals[start : start + TOGETHER])
                 for row in connection.execute(select(proposals.c.deal, proposals.c.id).where(some)):
                     if row.id[:BACKUP_HEX] in chosen:
                         found[row.deal] = chosen[row.id[:BACKUP_HEX]]
