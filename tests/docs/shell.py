@@ -101,9 +101,14 @@ class Shell:
         if "PROPOSAL" not in command and "DEAL" not in command:
             return command
         listed = subprocess.run(
-            ["bash", "-c", f"strikelock deal list --all -c {self.holder} --json"], cwd=self.folder, env=self.environment,
-            timeout=COMMAND_SECONDS, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            ["bash", "-c", f"strikelock deal list --all -c {self.holder} --json"],
+            cwd=self.folder,
+            env=self.environment,
+            timeout=COMMAND_SECONDS,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found = json.loads(listed.stdout)
         waiting = [one["proposal"] for one in found["proposals"] if one["state"] == "received"]
         deals = [one["deal"] for one in found["deals"]]
