@@ -101,9 +101,14 @@ class Shell:
         if "PROPOSAL" not in command and "DEAL" not in command:
             return command
         listed = subprocess.run(
-            ["bash", "-c", f"strikelock deal list -c {self.holder} --json"], cwd=self.folder, env=self.environment,
-            timeout=COMMAND_SECONDS, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            ["bash", "-c", f"strikelock deal list --all -c {self.holder} --json"],
+            cwd=self.folder,
+            env=self.environment,
+            timeout=COMMAND_SECONDS,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found = json.loads(listed.stdout)
         waiting = [one["proposal"] for one in found["proposals"] if one["state"] == "received"]
         deals = [one["deal"] for one in found["deals"]]
@@ -111,7 +116,7 @@ class Shell:
             if word in command:
                 if not ids:
                     raise CommandFailed(f"{command}\nthere is nothing for {word}: {found}\n{self.tails()}")
-                command = command.replace(word, ids[-1])
+                command = command.replace(word, ids[0])  # the newest
         return command
 
     def _port(self, found: re.Match[str]) -> str:
