@@ -12,10 +12,10 @@ from htlc.ports import Deal
 from htlc.terms import Contribution, Terms
 from settlement.errors import NonceReused
 from settlement.proposal import Agreed, Proposal, Stage
-from settlement.store import forms
+from settlement.store import forms, journal
 from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
-from settlement.store.requests import RequestKey, note_proposal
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import meta, peers, proposals, used
 
 HASH = "hash"
@@ -112,8 +112,7 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
-        if request is not None:
-            note_proposal(connection, request, proposal.id)
+        note_made(connection, request, proposal.id)
         return proposal
 
     async def move(

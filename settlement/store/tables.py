@@ -372,8 +372,8 @@ tokens = Table(
     Column("revoked_at", BigInteger),
 )
 
-# What was asked for under an idempotency key, and the answer. `digest` is of the request. `proposal` is what it
-# has made, stored with it. No `status`: it is being worked on, or was when the process ended.
+# What was asked for under an idempotency key, and the answer. `digest` is of the request. `made` is the id of
+# what was made for it, stored with that. No `status`: it is being worked on, or was when the process ended.
 requests = Table(
     "requests",
     metadata,
@@ -381,7 +381,7 @@ requests = Table(
     Column("key", String(WORD), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("at", BigInteger, nullable=False, index=True),
-    Column("proposal", String(64)),
+    Column("made", String(64)),
     Column("status", BigInteger),
     Column("answer", Text),
 )
