@@ -26,6 +26,7 @@ from relayer.dashboard.coins import Coins
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.steering import Steering, page_token
 from relayer.errors import CannotListen, SafetyHalt
+from relayer.garbage import keep_pauses_short
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
 from relayer.listening import Bounds, listen, listen_at_socket
 from relayer.metrics import Metrics, PartyCollector
@@ -98,7 +99,7 @@ class Daemon:
 
     def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
         """What is done besides driving deals."""
-        yield from (self._open_late(), self._look_after(), self._count())
+        yield from (self._open_late(), self._look_after(), self._count(), keep_pauses_short())
         if self._lanes is not None:
             yield self._lanes.run()
         if self._api is not None:

@@ -23,7 +23,6 @@ NONCE = "nonce"
 RESTORED = "restored-proposals"  # the last proposal that a restored copy held
 BACKUP = "backup/"  # how the deal of a proposal is backed up, by the first part of the proposal's id
 BACKUP_HEX = 40
-TOGETHER = 500  # deals in one IN (...)
 
 
 OpenDeal = Callable[[Connection, Deal], None]
@@ -178,8 +177,8 @@ class Book:
             if not chosen:
                 return {}
             found = {}
-            for start in range(0, len(deals), TOGETHER):
-                some = proposals.c.deal.in_(deals[start : start + TOGETHER])
+            for start in range(0, len(deals), journal.BATCH):
+                some = proposals.c.deal.in_(deals[start : start + journal.BATCH])
                 for row in connection.execute(select(proposals.c.deal, proposals.c.id).where(some)):
                     if row.id[:BACKUP_HEX] in chosen:
                         found[row.deal] = chosen[row.id[:BACKUP_HEX]]

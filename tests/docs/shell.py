@@ -53,12 +53,11 @@ class Shell:
         if command.startswith("export "):
             return self._export(command)
         line = PORT.sub(self._port, self._named(command))
+        if line.startswith("strikelock deal release"):
+            self._wait_until_live(line.split()[3])
         if line.endswith("&"):
             return self._start(line.removesuffix("&").strip())
-        done = subprocess.run(
-            ["bash", "-c", line], cwd=self.folder, env=self.environment, timeout=COMMAND_SECONDS,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+        done = self._bash(line)
         if done.returncode != Exit.OK:
             raise CommandFailed(f"{command}\n{done.stdout}\n{done.stderr}\n{self.tails()}")
         if line.startswith("strikelock token new"):
@@ -100,15 +99,7 @@ class Shell:
             return command.replace("TOKEN", self._token)
         if "PROPOSAL" not in command and "DEAL" not in command:
             return command
-        listed = subprocess.run(
-            ["bash", "-c", f"strikelock deal list --all -c {self.holder} --json"],
-            cwd=self.folder,
-            env=self.environment,
-            timeout=COMMAND_SECONDS,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        listed = self._bash(f"strikelock deal list --all -c {self.holder} --json")
         found = json.loads(listed.stdout)
         waiting = [one["proposal"] for one in found["proposals"] if one["state"] == "received"]
         deals = [one["deal"] for one in found["deals"]]
@@ -118,6 +109,29 @@ class Shell:
                     raise CommandFailed(f"{command}\nthere is nothing for {word}: {found}\n{self.tails()}")
                 command = command.replace(word, ids[0])  # the newest
         return command
+
+    def _wait_until_live(self, deal: str) -> None:
+        """As a reader does who was told to wait."""
+        end = time.monotonic() + COMMAND_SECONDS
+        while True:
+            shown = self._bash(f"strikelock deal show {deal} -c {self.holder} --json")
+            if shown.returncode == Exit.OK and json.loads(shown.stdout)["legs"]["premium"]["state"] == "spent":
+                return
+            if time.monotonic() > end:
+                raise CommandFailed(f"deal {deal} is not live\n{shown.stdout}\n{shown.stderr}\n{self.tails()}")
+            time.sleep(0.5)
+
+    def _bash(self, line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.folder,
+            env=self.environment,
+            timeout=COMMAND_SECONDS,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
 
     def _port(self, found: re.Match[str]) -> str:
         if found[1] not in self._ports:
