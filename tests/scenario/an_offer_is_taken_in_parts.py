@@ -183,7 +183,10 @@ async def test_commands_publish_quote_and_take(world):
         refused = await command(maker, "offer", "publish", *pair, *parts, "--premium", "auto", code=1)
         assert refused["error"]["type"] == "BadRequest"
         own = await command(maker, "offer", "publish", *pair, *parts, *priced)
-        listed = (await command(taker, "offer", "list", "--peer", maker.url))["offers"]
+        assert (await command(maker, "offer", "spot", own["offer"], "60500"))["spot"] == 60_500
+        assert [one["offer"] for one in (await command(maker, "offer", "list"))["offers"]] == [own["offer"]]
+        named = f"{own['maker']}@{maker.url}"
+        listed = (await command(taker, "offer", "list", "--peer", named))["offers"]
         assert [(one["offer"], one["remaining"], one["vol"]) for one in listed] == [(own["offer"], SIZE, 0.6)]
         wanted = (own["offer"], "--peer", maker.url, "--size", str(3 * UNIT))
         quote = await command(taker, "offer", "quote", *wanted)

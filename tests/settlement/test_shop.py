@@ -85,7 +85,7 @@ async def test_a_priced_offer_is_quoted_by_its_volatility_and_only_by_a_fresh_pr
         alice.clock.time = AT + alice.limits.spot_age + 1
         with pytest.raises(RefusedByPeer) as caught:
             await bob.taker.quote(alice.maker, own.offer, 10**7)
-        assert caught.value.code == "NoPrice"
+        assert caught.value.code == "NoSpot"
         await alice.shop.set_spot(own.offer.id, 70_000.0)
         assert (await bob.taker.quote(alice.maker, own.offer, 10**7)).body.premium > quote.body.premium
 

@@ -130,10 +130,7 @@ class Offers:
         return models.TakingPage(takings=tuple(_taking(one) for one in shown), **place)
 
     async def taking(self, call: Call[NoQuery, None]) -> models.Taking:
-        return await self._found(call.params["taking"])
-
-    async def _found(self, id_: str) -> models.Taking:
-        return _taking(await self._party.store.offers.taking(id_, int(self._party.clock.now())))
+        return _taking(await self._shop.taking(call.params["taking"]))
 
     # --- theirs ------------------------------------------------------------------------------------------
 
@@ -146,8 +143,8 @@ class Offers:
         return _quote((await self._quoted(call.body))[1])
 
     async def take(self, call: Call[NoQuery, TakeBody]) -> models.Taking:
-        if call.made is not None:
-            return await self._found(call.made)
+        if call.made is not None:  # by this request, before it was cut off
+            return _taking(await self._taker.resume(call.made))
         limit = None if call.body.limit is None else int(call.body.limit)
         return _taking(await self._taker.take(*await self._quoted(call.body), limit, call.key))
 
