@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
 RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
+_SIGHTLESS = (Swear, Attest)  # done without a look at every chain
+_SEEN_TO_NEXT = (Swear, GiveConsent)  # what follows from them is seen to in the next tick
 BURST_SECONDS = 0.05  # a burst of blocks is one look
 ACT_SECONDS = 2.0  # of signing and sending, after which we look again
 
@@ -79,6 +81,7 @@ class Driver:
         self._wake = asyncio.Event()
         self._collector = Collector(attesters, journal, self.poke) if attesters is not None else None
         self._spans = spans
+        self._ordered = frozenset(name for name, chain in chains.items() if chain.ordered)
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
         self._resting = Resting(self._observer, journal, clock)
@@ -173,7 +176,8 @@ class Driver:
         await self._settle(unsettled, states, deals)
         now = int(self._clock.now())
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
-        self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
+        for gone in self.reports.keys() - deals.keys():
+            del self.reports[gone]
         self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
         self._resting.keep(deals)
         await self._carry_out(await self._plan(deals.values(), states))
@@ -262,6 +266,8 @@ class Driver:
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
         wanted = {(action.leg, action.path) for action in actions if isinstance(action, Attest)}
+        if not wanted and self._collector is None:
+            return []
         if self._collector is None:
             return [f"nobody is configured to attest {path} of {leg}" for leg, path in sorted(wanted)]
         self._collector.keep(deal.id, wanted)
@@ -271,8 +277,7 @@ class Driver:
 
     async def _act(self, work: Work, action: Action) -> str | None:
         """Perform one action; what stands in its way is returned, in words."""
-        ordered = {name for name, chain in self._chains.items() if chain.ordered}
-        blocked = _blocked(work, action, self._observer.live, ordered)
+        blocked = _blocked(work, action, self._observer.live, self._ordered)
         if blocked:
             return blocked
         try:
@@ -284,25 +289,26 @@ class Driver:
         if isinstance(action, Close):
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
             await self._drop(work.deal.id)
-        if isinstance(action, Swear | GiveConsent):
-            self.poke()  # what follows from it is seen to in the next tick
+        if isinstance(action, _SEEN_TO_NEXT):
+            self.poke()
         return None
 
     async def _heal(self, work: Work, actions: tuple[Action, ...]) -> list[str]:
         """Cancel what no plan stands behind any more and what would block the account's later nonces: a
         transaction that was stored, is not seen by the node, and is not wanted."""
         troubles = []
-        wanted = _wanted(actions)
-        for attempt in work.attempts.all:
-            step = (attempt.intent.leg, attempt.intent.step)
-            if (
-                attempt.state.phase is not TxPhase.UNSEEN
-                or step in wanted
-                or attempt.intent.step in (CANCEL, RECORD)
-            ):
-                continue
+        missing = [
+            one
+            for one in work.attempts.all
+            if one.state.phase is TxPhase.UNSEEN and one.intent.step not in (CANCEL, RECORD)
+        ]
+        wanted = _wanted(actions) if missing else set()
+        for attempt in missing:
             chain = attempt.tx.chain
-            if chain not in self._observer.live or not self._chains[chain].ordered:
+            if (
+                attempt.intent.leg,
+                attempt.intent.step,
+            ) in wanted or chain not in self._observer.live & self._ordered:
                 continue
             try:
                 await self._executor.cancel(work, attempt)
@@ -321,10 +327,11 @@ def _pending(unsettled: Iterable[Intent]) -> dict[str, list[SignedTx]]:
 def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collection[str]) -> str | None:
     """Why an action must wait, or None. While a chain of the deal can't be seen, only what can't be wrong is
     done: spends that reveal nothing new. A deal closes only when nothing we signed can still be mined."""
-    missing = {leg.chain for leg in work.legs.values()} - live
+    missing = {leg.chain for leg in work.legs.values()}
+    missing -= live
     if isinstance(action, SpendLeg) and not action.reveals:
         missing &= {work.legs[action.leg].chain}
-    if missing and not isinstance(action, Swear | Attest):
+    if missing and not isinstance(action, _SIGHTLESS):
         return f"waiting for {', '.join(sorted(missing))}"
     if isinstance(action, Close) and not work.attempts.settled(ordered):
         return "waiting for the last transactions to be final"

@@ -33,6 +33,43 @@ def upgrade(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
 
 @app.command()
+def daemons(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """List the daemons that share the database: machine and process, until when they are counted on, and how many
+    deals each drives. Empty on SQLite, where there is only one."""
+
+    async def work() -> list[dict[str, object]]:
+        from relayer.settings import database_url, load
+        from settlement.store.leases import DEAL
+        from settlement.store.store import Store
+
+        async with await Store.open(database_url(load(config))) as store:
+            return [
+                {
+                    "daemon": member.label,
+                    "live": member.left > 0,
+                    "seconds": round(member.left, 1),
+                    "deals": [name for kind, name in member.held if kind == DEAL],
+                }
+                for member in await store.leases.crew()
+            ]
+
+    found = run(work(), json)
+    emit({"daemons": found}, json, lambda: crew_table(found))
+
+
+def crew_table(found: list[dict[str, object]]) -> object:
+    """Daemons for people."""
+    from rich.table import Table
+
+    table = Table("daemon", "", "seconds", "deals")
+    for one in found:
+        deals = one["deals"]
+        number = len(deals) if isinstance(deals, list) else 0
+        table.add_row(str(one["daemon"]), "live" if one["live"] else "gone", str(one["seconds"]), str(number))
+    return table
+
+
+@app.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
     config: Config = DEFAULT_CONFIG,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SLACK = 1.2  # of a price: what fees of whole units and a wallet's own bump may add
 SOON = 0.5  # seconds between a block and the look at it
+ASKS_AGAIN = (Swear, GiveConsent)
 AGAIN = 4  # ticks in a row, where one asks for the next
 
 
@@ -211,7 +212,7 @@ class Player:
                 await self.driver.tick()
                 self._restarted = False
                 report = self.driver.reports.get(self.world.deal)
-                if report is None or not any(isinstance(a, Swear | GiveConsent) for a in report.actions):
+                if report is None or not [one for one in report.actions if isinstance(one, ASKS_AGAIN)]:
                     break
         except Death:
             await self._died()

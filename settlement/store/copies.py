@@ -32,6 +32,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from settlement.store import schema
+from settlement.store.age import EPOCH, HOME
 from settlement.store.backend import parse
 from settlement.store.database import Database
 from settlement.store.errors import NoSuchBackup, NotEmpty, SchemaTooNew, StoreUnavailable
@@ -42,8 +43,6 @@ from settlement.store.tables import changes, daemons, deals, leases, lineages, m
 ROWS: Final = 500  # read and written at a time
 EPHEMERAL: Final = frozenset({daemons.name, leases.name, lineages.name, "alembic_version"})
 RESTORED: Final = "restored"  # an epoch that no side file knows
-EPOCH: Final = "epoch"
-HOME: Final = "home"
 
 
 async def back_up(url: str, file: Path) -> int:

@@ -52,6 +52,16 @@ class Standing:
         return -(-self.all // max(1, self.living))
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process on the database. label: its machine and process id. left: seconds until it counts as gone;
+    negative since it does. held: (kind, name) of its leases."""
+
+    label: str
+    left: float
+    held: tuple[tuple[str, str], ...]
+
+
 class Leases:
     """What this process holds. `me` is its name, a new one each time it starts."""
 
@@ -117,6 +127,21 @@ class Leases:
     def known(self, kind: str) -> dict[str, int]:
         """The epochs of what we hold of a kind, as far as we know, by name."""
         return {name: epoch for (of, name), epoch in self._held.items() if of == kind}
+
+    async def crew(self) -> tuple[Member, ...]:
+        """Every process that drives, or holds something it has not been missed for yet; the liveliest first."""
+        now = self._database.backend.now
+        query = select(daemons.c.id, daemons.c.label, (daemons.c.until - now).label("left"))
+        held = select(leases.c.holder, leases.c.kind, leases.c.name).where(leases.c.holder.is_not(None))
+
+        def work(connection: Connection) -> tuple[Member, ...]:
+            found: dict[str, list[tuple[str, str]]] = {}
+            for row in connection.execute(held.order_by(leases.c.kind, leases.c.name)):
+                found.setdefault(row.holder, []).append((row.kind, row.name))
+            members = connection.execute(query.order_by(daemons.c.until.desc())).all()
+            return tuple(Member(row.label, row.left / 1000, tuple(found.get(row.id, ()))) for row in members)
+
+        return await self._database.read(work)
 
     def standing(self, connection: Connection, kind: str) -> Standing:
         """How leases of a kind stand, in the caller's transaction."""

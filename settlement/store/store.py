@@ -7,36 +7,31 @@ database where it allows that: each sees the deals that it holds, and writes for
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection
 
 from chains.port import SignedTx, TxState
 from htlc.ports import Deal, Intent
 from htlc.protocols.base import Vow, Will
 from settlement.store import backend as backends
 from settlement.store import journal, schema
+from settlement.store.age import Age
 from settlement.store.backend import Epoch, Lock
-from settlement.store.book import Book, limit_proposals
+from settlement.store.book import Book
 from settlement.store.database import Database
-from settlement.store.errors import NotDriving, StoreRolledBack
+from settlement.store.errors import NotDriving
 from settlement.store.leases import DEAL, LEASE_SECONDS, Leases
 from settlement.store.lineages import Lineages
 from settlement.store.messages import MessageBook
-from settlement.store.offers import OfferBook, withdraw_all
+from settlement.store.offers import OfferBook
 from settlement.store.requests import RequestBook
-from settlement.store.tables import changes, meta
-from settlement.store.tokens import TokenBook, revoke_all
+from settlement.store.tokens import TokenBook
 
 T = TypeVar("T")
-
-EPOCH = "epoch"
-HOME = "home"
 
 
 class Store:
@@ -51,9 +46,6 @@ class Store:
     def __init__(self, database: Database, lock: Lock, epoch: Epoch, lease: float = LEASE_SECONDS) -> None:
         self._database = database
         self._lock = lock
-        self._epoch = epoch
-        self._epoch_id = ""
-        self._count = 0
         self._deals: dict[str, tuple[int, Deal]] = {}
         self._intents: dict[str, tuple[Intent, ...]] = {}
         self._unsettled: tuple[Intent, ...] | None = None
@@ -61,6 +53,7 @@ class Store:
         self.restored = False
         self.leases = Leases(database, lease)
         self.lineages = Lineages(database, self.leases.me)
+        self._age = Age(database, epoch, self.leases.fence_all)
         self.book = Book(self._read, self._write, database, self._open_deal)
         self.offers = OfferBook(self._read, self._write, database, self.book)
         self.messages = MessageBook(self._read, self._write, database, self._must_drive)
@@ -106,7 +99,7 @@ class Store:
 
     async def _start(self, drive: bool, upgrade: bool) -> None:
         await schema.ensure(self._database, upgrade)
-        await self._check_epoch()
+        self.restored = await self._age.find_out(drive or upgrade)
         if drive:
             await self.leases.start()
             await self.deals()
@@ -115,7 +108,7 @@ class Store:
         """Finish what is being written, let go of what we hold, of the files and of the lock."""
         await self.leases.stop()
         await self._database.close()
-        self._epoch.close()
+        self._age.close()
         self._lock.release()
 
     async def __aenter__(self) -> Self:
@@ -370,91 +363,17 @@ class Store:
         """Run `work` as one transaction that also counts as a change; then tell the side file of it."""
 
         def counted(connection: Connection) -> tuple[T, int]:
-            count = _count_change(connection)
-            if count <= self._count:
-                raise StoreRolledBack(self.name, f"{count} changes, where {self._count} were seen")
+            count = self._age.advance(connection)
             return work(connection), count
 
         def over(result: tuple[T, int] | None) -> None:
             if after is not None:
                 after(None if result is None else result[0])
             if result is not None:
-                self._count = max(self._count, result[1])
-                self._epoch.advance(self._epoch_id, result[1])
+                self._age.stored(result[1])
 
         return (await self._database.write(counted, over))[0]
 
     def _must_drive(self) -> None:
         if not self.driving:
             raise NotDriving(self.name)
-
-    # epoch
-
-    async def _check_epoch(self) -> None:
-        """Find out whether this is the newest database; a driver limits the deals of one that is not."""
-        found = await self._database.read(self._mark)
-        if not self._newest(found):
-            if found.id and not self.driving:
-                self._epoch_id = found.id
-                return  # a reader changes nothing; the driver will find the same
-            found, self.restored = await self._database.write(self._adopt)
-        self._epoch_id, self._count = found.id, found.count
-        if self.driving:
-            self._epoch.advance(found.id, found.count)
-
-    def _newest(self, mark: _Mark) -> bool:
-        return mark.at_home and self._epoch.matches(mark.id, mark.count)
-
-    def _mark(self, connection: Connection) -> _Mark:
-        """What the database says of itself."""
-        found = {row.name: row.value for row in connection.execute(select(meta).where(meta.c.name.in_(_MARKS)))}
-        count = connection.execute(select(changes.c.count)).scalar_one_or_none()
-        at_home = self._database.backend.home(connection) == found.get(HOME, "")
-        return _Mark(found.get(EPOCH, ""), count or 0, at_home)
-
-    def _adopt(self, connection: Connection) -> tuple[_Mark, bool]:
-        """Start a new epoch; every open deal of a database that is not new becomes limited, and so does every deal
-        that comes of its proposals. Whoever drove it, of now or then, is fenced.
-
-        The side file is written first: a crash before the commit leaves the two different, the safe side.
-        """
-        self._database.backend.queue(connection)
-        connection.execute(select(changes).with_for_update())  # nobody writes until this is done
-        known = self._mark(connection)
-        if known.id and self._newest(known):
-            return known, False  # a new database, and another process was faster
-        fresh = self._epoch.renew()
-        journal.limit_open_deals(connection)
-        limit_proposals(connection)
-        withdraw_all(connection, int(time.time()))
-        revoke_all(connection, int(time.time()))
-        self.leases.fence_all(connection)
-        _put(connection, EPOCH, fresh)
-        _put(connection, HOME, self._database.backend.home(connection))
-        if connection.execute(select(changes.c.count)).first() is None:
-            connection.execute(insert(changes).values(count=0))
-        return _Mark(fresh, known.count, at_home=True), bool(known.id)
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """How a database tells its states apart. count: of its changes. at_home: it is where it was made."""
-
-    id: str
-    count: int
-    at_home: bool
-
-
-_MARKS = (EPOCH, HOME)
-
-
-def _put(connection: Connection, name: str, value: str) -> None:
-    if connection.execute(update(meta).where(meta.c.name == name).values(value=value)).rowcount == 0:
-        connection.execute(insert(meta).values(name=name, value=value))
-
-
-_COUNT = update(changes).values(count=changes.c.count + 1).returning(changes.c.count)
-
-
-def _count_change(connection: Connection) -> int:
-    return int(connection.execute(_COUNT).scalar_one())
