@@ -88,6 +88,8 @@ class Keys:
         known = await self._book.claim(key, digest, int(self._now()))
         if known is not None and known.digest != digest:
             raise KeyReused(key.key)
+        if known is not None and known.busy:
+            raise KeyBusy(key.key)
         if known is not None and known.status is not None:
             return Reply(known.status, known.answer or "", again=True)
         try:

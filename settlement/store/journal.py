@@ -35,6 +35,12 @@ def open_revisions(connection: Connection) -> dict[str, int]:
     return {row.id: row.revision for row in connection.execute(query)}
 
 
+def open_page(connection: Connection, limit: int, offset: int) -> dict[str, int]:
+    """The revisions of a piece of the deals that are not closed, newest first."""
+    query = select(deals.c.id, deals.c.revision).where(deals.c.outcome.is_(None)).order_by(deals.c.number.desc())
+    return {row.id: row.revision for row in connection.execute(query.limit(limit).offset(offset))}
+
+
 def held_revisions(connection: Connection, holder: str) -> dict[str, tuple[int, int]]:
     """Of every open deal that `holder` holds its revision, and the epoch of the lease; oldest deal first."""
     held = and_(leases.c.kind == DEAL, leases.c.name == deals.c.id, leases.c.holder == holder)

@@ -206,6 +206,13 @@ class Leases:
 
     # --- within a write
 
+    def living(self, connection: Connection, holder: str) -> bool:
+        """Whether a process other than ours still works on this database."""
+        if self._database.backend.alone:
+            return False  # there is none but us
+        alive = select(daemons.c.id).where(daemons.c.id == holder, daemons.c.until > self._database.backend.now)
+        return connection.execute(alive).scalar_one_or_none() is not None
+
     def open(self, connection: Connection, kind: str, name: str, ours: bool) -> None:
         """There is something new to hold; `opened` says when that is stored."""
         holder = self.me if ours else None

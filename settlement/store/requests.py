@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, select, update
 
 from settlement.store.database import Database, Transact
+from settlement.store.leases import Leases
 from settlement.store.tables import requests
 
 KEPT_SECONDS = 86_400  # for so long a request is known by its key
@@ -28,33 +29,42 @@ class RequestKey:
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
     """digest: of what was asked. made: the id of what was made for it, if anything was. status, answer: None while
-    there is no answer."""
+    there is no answer. busy: another process that lives is working on it."""
 
     digest: bytes
     at: int
     made: str | None
     status: int | None
     answer: str | None
+    busy: bool = False
 
 
 class RequestBook:
     """See the module."""
 
-    def __init__(self, read: Transact, write: Transact, database: Database) -> None:
+    def __init__(self, read: Transact, write: Transact, database: Database, leases: Leases) -> None:
         self._read = read
         self._write = write
         self._database = database
+        self._leases = leases
 
     async def claim(self, key: RequestKey, digest: bytes, now: int) -> RequestRecord | None:
-        """Take a key for a request: None where it was free, else what it was taken for. Those older than
-        KEPT_SECONDS are forgotten."""
+        """Take a key for a request: None where it was free, else what it was taken for. What a process that is
+        gone was working on is ours from then on. Keys older than KEPT_SECONDS are forgotten."""
 
         def work(connection: Connection) -> RequestRecord | None:
             connection.execute(delete(requests).where(requests.c.at <= now - KEPT_SECONDS))
-            row = {"caller": key.caller, "key": key.key, "digest": digest, "at": now}
+            us = self._leases.me
+            row = {"caller": key.caller, "key": key.key, "digest": digest, "at": now, "holder": us}
             if connection.execute(self._database.insert_new(requests).values(row)).rowcount:
                 return None
-            return _record(connection.execute(select(requests).where(_is(key))).mappings().one())
+            known = connection.execute(select(requests).where(_is(key)).with_for_update()).mappings().one()
+            if known["status"] is not None or known["holder"] == us:
+                return _record(known)
+            busy = self._leases.living(connection, known["holder"])
+            if not busy:
+                connection.execute(update(requests).where(_is(key)).values(holder=us))
+            return _record(known, busy)
 
         return await self._write(work)
 
@@ -85,5 +95,5 @@ def _is(key: RequestKey) -> ColumnElement[bool]:
     return and_(requests.c.caller == key.caller, requests.c.key == key.key)
 
 
-def _record(row: RowMapping) -> RequestRecord:
-    return RequestRecord(row["digest"], row["at"], row["made"], row["status"], row["answer"])
+def _record(row: RowMapping, busy: bool = False) -> RequestRecord:
+    return RequestRecord(row["digest"], row["at"], row["made"], row["status"], row["answer"], busy)

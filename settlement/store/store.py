@@ -58,7 +58,7 @@ class Store:
         self.offers = OfferBook(self._read, self._write, database, self.book)
         self.messages = MessageBook(self._read, self._write, database, self._must_drive)
         self.tokens = TokenBook(self._read, self._write)
-        self.requests = RequestBook(self._read, self._write, database)
+        self.requests = RequestBook(self._read, self._write, database, self.leases)
 
     # life
 
@@ -153,6 +153,11 @@ class Store:
         """Every deal that is not closed, whoever holds it, oldest first."""
         copies = await self._load(await self._database.glance(journal.open_revisions))
         return tuple(deal for _, deal in copies.values())
+
+    async def open_page(self, limit: int, offset: int = 0) -> tuple[Deal, ...]:
+        """At most so many deals that are not closed, whoever holds them, newest first."""
+        found = await self._database.glance(lambda connection: journal.open_page(connection, limit, offset))
+        return tuple(deal for _, deal in (await self._load(found)).values())
 
     async def _load(self, revisions: Mapping[str, int]) -> dict[str, tuple[int, Deal]]:
         """Deals, read again only where their revision is another than that of our copy."""

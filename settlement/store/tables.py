@@ -373,7 +373,7 @@ tokens = Table(
 )
 
 # What was asked for under an idempotency key, and the answer. `digest` is of the request. `made` is the id of
-# what was made for it, stored with that. No `status`: it is being worked on, or was when the process ended.
+# what was made for it, stored with that. No `status`: `holder` is working on it, or was when it ended.
 requests = Table(
     "requests",
     metadata,
@@ -381,6 +381,7 @@ requests = Table(
     Column("key", String(WORD), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("at", BigInteger, nullable=False, index=True),
+    Column("holder", String(32), nullable=False),
     Column("made", String(64)),
     Column("status", BigInteger),
     Column("answer", Text),
