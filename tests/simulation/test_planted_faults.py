@@ -78,7 +78,7 @@ PLAN = Attested.plan
 
 def hurried(case):
     """Ask as soon as the strike is in a block."""
-    terms, view, stance, now, guards = case
+    _, view, stance, _, _ = case
     wanted = stance.role == "holder" and stance.will.exercise and not stance.consents_held
     there = isinstance(view.legs[STRIKE], Funded) and isinstance(view.legs[COLLATERAL], Funded)
     return (Attest(COLLATERAL, EXERCISE),) if wanted and there else ()
@@ -147,7 +147,7 @@ def test_a_leg_bid_at_once_after_an_outage_is_found() -> None:
     found = {
         world: {
             failure.invariant
-            for seed in seeds(5, 200)
+            for seed in seeds(5, 400)
             for failure in Stage(world).play(seed, alter=_outages, disk=False).failures
         }
         for world in (World, greedy)
