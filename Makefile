@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format lock demo contracts clean distclean
+.PHONY: help setup test lint format lock demo docs contracts clean distclean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -35,11 +35,14 @@ lock: setup  ## Pin every dependency anew: requirements.lock and package-lock.js
 demo: setup  ## A covered call from offer to exercise, on two real nodes
 	@$(VENV)/strikelock demo option
 
+docs: setup  ## The documentation as a site, in site/
+	@$(VENV)/mkdocs build --quiet --strict
+
 contracts: setup  ## Compile the contracts into chains/evm/artifacts
 	@$(VENV)/python chains/evm/contracts/build.py
 
 clean:  ## Remove what builds and tests leave behind; the environment and the nodes stay
-	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@rm -rf chains/evm/contracts/out chains/evm/contracts/cache .nodes/cache
 	@find chains htlc options relayer settlement tests scripts -name __pycache__ -prune -exec rm -rf {} +
 

@@ -6,7 +6,8 @@ It keeps nothing in memory that it needs: whoever wakes up looks first, since th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -15,12 +16,15 @@ from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from htlc.collector import Collector
 from htlc.courier import Courier
+from htlc.errors import Fenced
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
+from htlc.plans import Plan, Turns
 from htlc.ports import CANCEL, FUND, RECORD, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
 from htlc.protocols.base import Action, Attest, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
+from htlc.resting import Resting
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +33,7 @@ RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
 _SIGHTLESS = (Swear, Attest)  # done without a look at every chain
 _SEEN_TO_NEXT = (Swear, GiveConsent)  # what follows from them is seen to in the next tick
 BURST_SECONDS = 0.05  # a burst of blocks is one look
+ACT_SECONDS = 2.0  # of signing and sending, after which we look again
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Pulse:
 
 
 class Driver:
-    """Runs every open deal of one party. One driver per journal; the store sees to that."""
+    """Runs the open deals of one party that are ours to drive: the journal sees to it that nobody else does."""
 
     def __init__(
         self,
@@ -79,6 +84,8 @@ class Driver:
         self._ordered = frozenset(name for name, chain in chains.items() if chain.ordered)
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
+        self._resting = Resting(self._observer, journal, clock)
+        self._failed: dict[str, int] = {}  # deals that something stood in the way of, and at which tick
 
     @property
     def live(self) -> frozenset[str]:
@@ -157,7 +164,11 @@ class Driver:
     async def tick(self) -> None:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
+        turns = Turns()
+        for gone in self._observer.watched - deals.keys():
+            await self._drop(gone)
         for deal in deals.values():
+            await turns.give()
             await self._observer.know(deal)
         await self._observer.look()
         unsettled = await self._journal.unsettled()
@@ -167,12 +178,53 @@ class Driver:
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         for gone in self.reports.keys() - deals.keys():
             del self.reports[gone]
-        for deal in deals.values():
-            try:
-                await self._drive(deal, states)
-            except Exception:
-                # A fault of ours in one deal must not cost the deadlines of the others.
-                log.exception("deal failed", deal=deal.id)
+        self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
+        self._resting.keep(deals)
+        await self._carry_out(await self._plan(deals.values(), states))
+
+    async def _plan(self, deals: Iterable[Deal], states: Mapping[int, TxState]) -> list[Plan]:
+        """What follows for every deal from the last look."""
+        turns, plans = Turns(), []
+        for deal in deals:
+            await turns.give()
+            async with self._alone(deal.id):
+                if not await self._resting.holds(deal):
+                    plans.append(await self._derive(deal, states))
+        return plans
+
+    async def _carry_out(self, plans: Iterable[Plan]) -> None:
+        """Spends first, the nearest deadline first; what failed waits for those that did not. What does not fit
+        into the time is planned anew: the world is looked at in between."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ACT_SECONDS
+        for plan in sorted(plans, key=self._order):
+            id_ = plan.work.deal.id
+            if loop.time() > until:
+                self.reports[id_] = Report(plan.seen, plan.actions, ())
+                self.poke()
+                continue
+            self._failed[id_] = self.pulse.ticks  # until it is seen not to
+            async with self._alone(id_):
+                troubles = await self._act_on(plan)
+                if not troubles:
+                    del self._failed[id_]
+                    self._resting.let_rest(plan)
+                self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
+
+    def _order(self, plan: Plan) -> tuple[bool, int, float]:
+        return not plan.spends, self._failed.get(plan.work.deal.id, -1), plan.due
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, deal: str) -> AsyncIterator[None]:
+        """A deal that another process took over is dropped; a fault of ours in one must not cost the deadlines of
+        the others."""
+        try:
+            yield
+        except Fenced as error:
+            log.warning("deal dropped", deal=deal, reason=str(error))
+            await self._drop(deal)
+        except Exception:
+            log.exception("deal failed", deal=deal)
 
     async def _settle(
         self, unsettled: Iterable[Intent], states: Mapping[int, TxState], deals: Mapping[str, Deal]
@@ -183,19 +235,33 @@ class Driver:
             if state is None or state.phase not in (TxPhase.MINED, TxPhase.DISPLACED):
                 continue
             if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
-                await self._journal.settle(intent.number, state)
+                with contextlib.suppress(Fenced):  # the next write for the deal says so too
+                    await self._journal.settle(intent.number, state)
 
-    async def _drive(self, deal: Deal, states: Mapping[int, TxState]) -> None:
+    async def _derive(self, deal: Deal, states: Mapping[int, TxState]) -> Plan:
         self._courier.deliver(deal)
-        seen = self._observer.observe(deal, await self._journal.intents(deal.id), states)
+        intents = await self._journal.intents(deal.id)
+        seen = self._observer.observe(deal, intents, states)
         if seen.shown:
             await self._journal.learn(deal.id, seen.shown)  # before anything that relies on them
-        actions = seen.plan()
         work = Work(deal, seen.known.protocol, seen.known.legs, seen.attempts, int(self._clock.now()))
-        troubles = self._ask(deal, actions)
+        return Plan(seen, seen.plan(), work, intents)
+
+    async def _act_on(self, plan: Plan) -> list[str]:
+        """Do what a plan asks for; what stands in the way, in words."""
+        work, actions = plan.work, plan.actions
+        troubles = self._ask(work.deal, actions)
         troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
-        troubles += await self._heal(work, actions)
-        self.reports[deal.id] = Report(seen, actions, tuple(troubles))
+        return troubles + await self._heal(work, actions)
+
+    async def _drop(self, deal: str) -> None:
+        """A deal is closed, or another process's: do nothing more for it. What we signed for it and stored may
+        still be sent by anybody, any number of times."""
+        self._courier.forget(deal)
+        if self._collector is not None:
+            self._collector.keep(deal, set())
+        await self._observer.forget(deal)
+        self.reports.pop(deal, None)
 
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
@@ -222,8 +288,7 @@ class Driver:
             return str(error)
         if isinstance(action, Close):
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
-            self._courier.forget(work.deal.id)
-            await self._observer.forget(work.deal.id)
+            await self._drop(work.deal.id)
         if isinstance(action, _SEEN_TO_NEXT):
             self.poke()
         return None

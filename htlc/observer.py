@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 
@@ -30,6 +31,8 @@ from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
 from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
+
+Mark: TypeAlias = tuple[object, ...]
 
 TOKEN_DUST = 1000  # a token leg ignores less than this part of its amount
 NOTHING = LegFacts()
@@ -107,6 +110,10 @@ class Observer:
         self.snapshots: dict[str, Snapshot] = {}
         self.live: frozenset[str] = frozenset()
 
+    def __len__(self) -> int:
+        """How many deals are known."""
+        return len(self._kept)
+
     async def know(self, deal: Deal) -> Known:
         """Rebuild a deal's legs and have them watched."""
         kept = self._kept.get(deal.id)
@@ -131,9 +138,15 @@ class Observer:
             hashes=frozenset(value for party in deal.terms.parties.values() for value in party.hashes.values()),
         )
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """The deals whose legs are watched."""
+        return frozenset(self._kept)
+
     async def forget(self, deal: str) -> None:
-        """The deal is closed: its legs need no watching."""
-        for leg in self._kept.pop(deal).known.legs.values():
+        """The deal is closed, or not ours to see to: its legs need no watching."""
+        kept = self._kept.pop(deal, None)
+        for leg in kept.known.legs.values() if kept is not None else ():
             await self._chains[leg.chain].unwatch(leg)
 
     async def look(self) -> None:
@@ -197,6 +210,19 @@ class Observer:
             return leg.amount // TOKEN_DUST
         floor = self._floors.get(leg.chain, 0)
         return min(self._chains[leg.chain].claim_cost(leg, path.name, floor) for path in leg.paths)
+
+    def mark(self, deal: Deal) -> Mark | None:
+        """What of the last look could make a plan for a deal another one, time apart. Equal marks mean that
+        nothing did; None that it can't be told so simply. What is deeper than final is as deep as anything."""
+        found = []
+        for site in self._kept[deal.id].sites:
+            if site.leg.chain not in self.live or self._small(site):
+                return None  # whether something small is worth a spend depends on what fees are
+            facts = self._facts(site)
+            most = deal.guards.chains[site.leg.chain].depth + 1
+            spends = tuple([(spend.txid, min(spend.depth, most)) for spend in facts.spends])
+            found.append((None if facts.full is None else min(facts.full, most), facts.held, spends))
+        return tuple(found)
 
     def observe(self, deal: Deal, intents: tuple[Intent, ...], states: Mapping[int, TxState]) -> Observation:
         """Put together what is known of one deal. Pure, on top of the last look."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
@@ -15,16 +16,18 @@ from aiohttp import web
 
 from chains.errors import ChainError
 from chains.legs import NATIVE
-from chains.port import Snapshot
+from chains.port import FeeEstimate, Snapshot
 from htlc.driver import Driver
 from relayer import ops
+from relayer.api.app import Api
 from relayer.dashboard import pages
 from relayer.dashboard.board import BoardMaker
+from relayer.dashboard.coins import Coins
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.steering import Steering, page_token
-from relayer.errors import SafetyHalt
+from relayer.errors import CannotListen, SafetyHalt
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
-from relayer.listening import listen
+from relayer.listening import Bounds, listen, listen_at_socket
 from relayer.metrics import Metrics, PartyCollector
 from relayer.notify import READY, STOPPING, WATCHDOG, notify, status, watchdog_seconds
 from relayer.party import Party
@@ -40,6 +43,14 @@ OPEN_SECONDS: Final = 5.0  # between two tries at a chain that was down when we 
 COIN_SECONDS: Final = 5.0  # between two looks into the wallets, at least
 
 
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a node said of fees at a block."""
+
+    height: int
+    estimate: FeeEstimate
+
+
 class Daemon:
     """A party that runs. `vitals` is what there is to say of it at any moment."""
 
@@ -47,7 +58,10 @@ class Daemon:
         self.party = party
         self.driver = driver
         self.held: dict[str, dict[str, int]] = {}  # what our wallets held last, by chain and asset
+        self.prices: dict[str, Prices] = {}  # of fees, by chain
+        self.coins = Coins(party.chains, party.settings)
         self._lanes = LaneWatch(party.settings.dashboard.lanes) if party.settings.dashboard.lanes else None
+        self._api = Api(self) if party.settings.api.served else None
         self._well = True
 
     @classmethod
@@ -69,6 +83,7 @@ class Daemon:
                 await listen(stack, ops.application(self.health, metrics), settings.ops.listen)
             if settings.dashboard.listen:
                 await listen(stack, self._page(), settings.dashboard.listen)
+            await self._open_api(stack)
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(step) for step in self._beside()]
                 mailing = group.create_task(self.party.mailer.run(stop))
@@ -86,6 +101,21 @@ class Daemon:
         yield from (self._open_late(), self._look_after(), self._count())
         if self._lanes is not None:
             yield self._lanes.run()
+        if self._api is not None:
+            yield self._api.run()
+
+    async def _open_api(self, stack: AsyncExitStack) -> None:
+        """Raises CannotListen."""
+        settings = self.party.settings.api
+        try:
+            if self._api is not None and settings.listen:
+                bounds = Bounds(settings.connections, settings.connections_each)
+                await listen(stack, self._api.at_address(), settings.listen, bounds)
+            if self._api is not None and settings.socket is not None:
+                bounds = Bounds(settings.connections)
+                await listen_at_socket(stack, self._api.at_socket(), settings.socket, bounds)
+        except OSError as error:
+            raise CannotListen("api", str(error)) from error
 
     def _page(self) -> web.Application:
         """The web page. Raises OSError where its token can't be kept."""
@@ -151,16 +181,17 @@ class Daemon:
                     self.driver.poke()
 
     async def _count(self) -> None:
-        """Keep up with what our wallets hold: it changes with blocks only."""
+        """Keep up with what our wallets hold, and what fees are: they change with blocks."""
         counted: dict[str, str] = {}
         while True:
             for name in self.driver.live:
-                tip = self.driver.snapshots[name].tip.hash
-                if counted.get(name) == tip:
+                tip = self.driver.snapshots[name].tip
+                if counted.get(name) == tip.hash:
                     continue
                 try:
                     self.held[name] = await self.party.holdings(name)
-                    counted[name] = tip
+                    self.prices[name] = Prices(tip.height, await self.party.chains[name].fees())
+                    counted[name] = tip.hash
                 except ChainError as error:
                     log.info("wallet not seen", chain=name, reason=str(error))
             await asyncio.sleep(COIN_SECONDS if counted else WATCH_SECONDS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from chains.errors import StrikelockError
 
@@ -102,6 +103,15 @@ class SafetyHalt(StrikelockError):
 
 
 @dataclass(eq=False)
+class CannotListen(StrikelockError):
+    """An address or a socket of the configuration that can't be had: taken, not ours, too long."""
+
+    section: str
+    reason: str
+    template = "[{section}] can't be listened at: {reason}"
+
+
+@dataclass(eq=False)
 class OpsUnreachable(StrikelockError):
     """The daemon's own address does not answer."""
 
@@ -187,3 +197,9 @@ class DealOver(StrikelockError):
     deal: str
     outcome: str
     template = "deal {deal} is over: {outcome}"
+
+
+def error_fields(error: StrikelockError) -> dict[str, Any]:
+    """What an error holds, for a document: numbers and words as they are, the rest as words."""
+    values = {f.name: getattr(error, f.name) for f in fields(error)} if is_dataclass(error) else {}
+    return {name: value if isinstance(value, int | float | str) else str(value) for name, value in values.items()}

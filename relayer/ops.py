@@ -6,17 +6,15 @@ by the Host header: a name that was rebound to this machine's address stands in 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
+from collections.abc import Callable
 
 from aiohttp import web
 
+from relayer.admission import local_only
 from relayer.health import Health
 from relayer.metrics import CONTENT_TYPE, Metrics
 
 UNWELL = 503
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(health: Callable[[], Health], metrics: Metrics) -> web.Application:
@@ -40,18 +38,3 @@ def application(health: Callable[[], Health], metrics: Metrics) -> web.Applicati
 
 def _answer(health: Health, well: bool) -> web.Response:
     return web.json_response(health.document(), status=200 if well else UNWELL)
-
-
-@web.middleware
-async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what does not name this machine in its Host header."""
-    if not _is_local(request.url.host or ""):
-        raise web.HTTPForbidden(text="this address is for this machine only")
-    return await handler(request)
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -21,14 +21,13 @@ from htlc.driver import Driver
 from htlc.fees import SAMPLE_PRICE, FeePolicy
 from htlc.observer import Observation, Observer
 from htlc.ports import Attesters, Deal, Spans, no_spans
-from htlc.protocols import protocol
 from htlc.terms import LegTerms
 from htlc.timelocks import guards as guards_of
-from htlc.timelocks import ladder
 from options.quoting import Market, Quote
 from relayer.errors import BadRequest
 from relayer.passphrase import passphrase
 from relayer.settings import SEED_FILE, FeeSettings, Settings, database_url
+from relayer.shop import open_shop, shortest_ladder
 from settlement import seed as seeds
 from settlement.agreement import Agreement, Offer
 from settlement.gate import Gate
@@ -38,10 +37,13 @@ from settlement.policy import AcceptPolicy, Policies, Risk
 from settlement.post import Post
 from settlement.premium import option_quote
 from settlement.proposal import Agreed, Proposal
-from settlement.recorder import Recorder, record_chain
+from settlement.recorder import Recorder
 from settlement.releases import Releases
 from settlement.seed import Seed
+from settlement.shop import Shop
 from settlement.store import Store
+from settlement.store.requests import RequestKey
+from settlement.taker import Maker, Taker
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +77,8 @@ class Party:
     post: Post
     mailer: Mailer
     gate: Gate
+    shop: Shop
+    taker: Taker
     observer: Observer
     unopened: dict[str, str]
 
@@ -88,7 +92,11 @@ class Party:
         seed = load_seed(settings)
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(await Store.open(database_url(settings), drive=drive))
+            store = await stack.enter_async_context(
+                await Store.open(
+                    database_url(settings), drive=drive, folder=settings.party.folder, lease=settings.party.lease
+                )
+            )
             chains = {name: make_chain(name, section, clock.now) for name, section in settings.chains.items()}
             for chain in chains.values():
                 stack.push_async_callback(chain.close)
@@ -101,9 +109,22 @@ class Party:
             releases = Releases(store, wallets, identity, clock)
             mailer = Mailer(store, agreement, releases, post)
             observer = Observer(chains, seed.secret, clock)
-            gate = Gate(agreement, releases)
+            shop = open_shop(settings, chains, agreement)
             yield cls(
-                settings, seed, clock, store, chains, wallets, agreement, post, mailer, gate, observer, unopened
+                settings,
+                seed,
+                clock,
+                store,
+                chains,
+                wallets,
+                agreement,
+                post,
+                mailer,
+                Gate(agreement, releases, shop=shop if settings.offers.serve else None),
+                shop,
+                Taker(agreement, post, mailer),
+                observer,
+                unopened,
             )
 
     @property
@@ -133,7 +154,7 @@ class Party:
             "none": NoKeeper(),
         }
         return Driver(
-            KeptJournal(self.store, keepers, self._backup_of),
+            KeptJournal(self.store, keepers, self._backups_of),
             self.chains,
             self.wallets,
             self.seed.secret,
@@ -144,8 +165,8 @@ class Party:
             attesters_of(self.settings, self.seed, self.wallets),
         )
 
-    async def _backup_of(self, deal: str) -> str:
-        return await self.store.book.backup(deal) or self.settings.backup.mode
+    async def _backups_of(self, deals: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(deals, self.settings.backup.mode) | await self.store.book.backups(deals)
 
     # --- looking -------------------------------------------------------------------------------------------
 
@@ -185,12 +206,8 @@ class Party:
         for leg, chain in legs.items():
             if chain not in self.chains:
                 raise BadRequest(f"leg {leg} is on {chain!r}, which the configuration does not have")
-        timings = {chain: self.chains[chain].timing for chain in legs.values()}
-        guards = guards_of(timings, self.settings.risk.outage, self.settings.risk.miss)
-        slack = 2 * self.settings.risk.outage
-        if (backup or self.settings.backup.mode) == "chain":
-            slack += guards.chains[record_chain(timings, self.chains)].final
-        return ladder(protocol(name), legs, guards, int(self.clock.now()), life, slack)
+        now = int(self.clock.now())
+        return shortest_ladder(self.settings, self.chains, name, legs, now, life, backup=backup)
 
     async def quote(
         self,
@@ -218,17 +235,37 @@ class Party:
         quorum: Quorum | None = None,
         backup: str | None = None,
     ) -> Proposal:
-        """Propose a deal to the party at `peer`, a URL or IDENTITY@URL, and send it. backup: how we back it up,
-        where it is not the configuration's way. Raises a TermsError if we would not enter it ourselves,
-        PeerUnavailable."""
-        identity, _, url = peer.rpartition("@")
-        identity = identity or await self.post.identity(url)
+        """As `draft`, and send it."""
+        return await self.mailer.send(await self.draft(name, role, legs, options, times, peer, quorum, backup))
+
+    async def draft(
+        self,
+        name: str,
+        role: str,
+        legs: Mapping[str, LegTerms],
+        options: Mapping[str, str],
+        times: Mapping[str, int],
+        peer: str,
+        quorum: Quorum | None = None,
+        backup: str | None = None,
+        request: RequestKey | None = None,
+    ) -> Proposal:
+        """A proposal to the party at `peer`, a URL or IDENTITY@URL, stored and pending: the mailer sends it.
+        backup: how we back it up, where it is not the configuration's way. request: that it is made for, if any.
+        Raises a TermsError if we would not enter the deal ourselves, PeerUnavailable where nobody says who is
+        there."""
+        found = await self.peer(peer)
         proposal = await self.agreement.propose(
-            Offer(name, role, legs, times, options, quorum=quorum), identity, url
+            Offer(name, role, legs, times, options, quorum=quorum, request=request), found.identity, found.url
         )
         if backup is not None:
             await self.store.book.back_up(proposal.id, backup)
-        return await self.mailer.send(proposal)
+        return proposal
+
+    async def peer(self, text: str) -> Maker:
+        """Another party, by its URL or IDENTITY@URL. Raises PeerUnavailable."""
+        identity, _, url = text.rpartition("@")
+        return Maker(identity or await self.post.identity(url), url)
 
     def quorum(self, members: Sequence[str] = ()) -> Quorum:
         """A quorum of these attesters, or of all in our configuration. Raises BadRequest."""
@@ -245,7 +282,7 @@ class Party:
 
     async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
         """Open deals, or all of them, newest first."""
-        return await self.store.history() if everything else await self.store.deals()
+        return await self.store.history() if everything else await self.store.open_deals()
 
 
 def load_seed(settings: Settings) -> Seed:

@@ -12,9 +12,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from chains.errors import BadKey, StrikelockError
+from relayer.addresses import host_part, is_local
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
@@ -75,7 +76,18 @@ class PartySettings(Section):
     folder: Path = Field(
         description="folder of the seed and the database; relative to this file", examples=["party"]
     )
-    database: str = Field(default="", description="database URL; empty: strikelock.db in the folder")
+    database: str = Field(
+        default="",
+        pattern=r"^([^:]*|sqlite:///.+|postgresql://.+/.+)$",
+        description="path, sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME, which several daemons of one"
+        " seed may share; empty: strikelock.db in the folder",
+    )
+    lease: float = Field(
+        default=15.0,
+        ge=1,
+        le=600,
+        description="seconds that a daemon may be silent before others on its database take over its deals",
+    )
     passphrase_file: Path | None = Field(
         default=None,
         description="file that holds the seed's passphrase; else STRIKELOCK_PASSPHRASE, else asked for",
@@ -193,6 +205,44 @@ class ValidatorSettings(Section):
     )
 
 
+class OfferSettings(Section):
+    """What our own offers allow those who take them. See docs/offers.md for what each limit is against."""
+
+    serve: bool = Field(default=True, description="answer peers that ask for our offers")
+    peers: tuple[str, ...] = Field(
+        default=(), description="identities of those whom we sell to; empty: anyone, and identities cost nothing"
+    )
+    quote: int = Field(default=30, ge=1, le=3600, description="seconds that a quote is good for")
+    answer: int = Field(
+        default=60,
+        ge=1,
+        le=300,
+        description="seconds that a taken part is reserved for a taker that does not answer",
+    )
+    takings_per_peer: int = Field(
+        default=3, ge=1, description="takings of one peer that may be open before their premium is taken"
+    )
+    takings: int = Field(default=50, ge=1, description="such takings of all peers together")
+    cooldown: int = Field(
+        default=3600,
+        ge=0,
+        description="seconds that a peer waits after a taking of its fell through; doubles with each further one",
+    )
+    spot_age: int = Field(default=60, ge=1, description="seconds after which a price is too old to quote by")
+    locked_per_peer: dict[str, int] = Field(
+        default_factory=dict,
+        description='the most of ours that such takings of one peer may lock, by "CHAIN/ASSET", smallest units',
+    )
+    locked: dict[str, int] = Field(
+        default_factory=dict, description="the same for all peers together; what is not named has no limit"
+    )
+    prices: dict[str, Path] = Field(
+        default_factory=dict,
+        description='by "CHAIN/ASSET:CHAIN/ASSET" (underlying, money), a file that a feed of yours keeps: one'
+        " number, the price of a whole coin of the underlying; relative to this file",
+    )
+
+
 class AttesterSettings(Section):
     """For `strikelock attester start`: a member of the quorums of attested options."""
 
@@ -223,6 +273,40 @@ class OpsSettings(Section):
     margin: int = Field(
         default=60, ge=0, description="seconds to the nearest deadline of ours below which we are not ready"
     )
+
+
+class ApiSettings(Section):
+    """The HTTP API: at a TCP address for those with a token, at a UNIX socket for the party's own user."""
+
+    listen: str = Field(
+        default="",
+        pattern=r"^(|([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):\d+)$",
+        description="address and port; loopback, unless `auth` is on; empty: none",
+    )
+    socket: Path | None = Field(
+        default=None,
+        description="path of a UNIX socket that only our user can open, and there may do everything; relative to"
+        " this file; none unless given",
+    )
+    auth: bool = Field(default=True, description="false: whoever is on this machine may read without a token")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="names that requests may call us by, besides `listen` and this machine's"
+    )
+    rate: int = Field(default=50, ge=1, le=10_000, description="requests a second that one caller is answered")
+    connections: int = Field(default=128, ge=1, le=4096, description="that are open at once; more are closed")
+    connections_each: int = Field(default=64, ge=1, le=4096, description="of them, those of one address")
+    streams: int = Field(default=32, ge=1, le=1024, description="of events, that are open at once")
+
+    @property
+    def served(self) -> bool:
+        """Whether there is an API at all."""
+        return bool(self.listen) or self.socket is not None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.listen and not self.auth and not is_local(host_part(self.listen)):
+            raise ValueError(f"auth is off, so listen must be a loopback address, which {self.listen} is not")
+        return self
 
 
 class DashboardSettings(Section):
@@ -290,6 +374,7 @@ class Settings(BaseSettings):
     peer: PeerSettings = PeerSettings()
     risk: RiskSettings = RiskSettings()
     backup: BackupSettings = BackupSettings()
+    offers: OfferSettings = OfferSettings()
     attester: AttesterSettings = AttesterSettings()
     attesters: dict[str, str] = Field(
         default_factory=dict,
@@ -305,6 +390,7 @@ class Settings(BaseSettings):
     validator: ValidatorSettings = ValidatorSettings()
     log: LogSettings = LogSettings()
     ops: OpsSettings = OpsSettings()
+    api: ApiSettings = ApiSettings()
     dashboard: DashboardSettings = DashboardSettings()
     explorers: dict[str, ExplorerSettings] = Field(
         default_factory=dict, description="one table for each chain, if any", examples=["bitcoin"]
@@ -362,6 +448,7 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
         for name, lane in settings.lanes.items():
             problems += _strange_names(f"lanes.{name}", (lane.source, lane.destination), settings.chains)
         problems += _strange_names("explorers", settings.explorers, settings.chains)
+        problems += _strange_assets(settings)
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)
@@ -374,6 +461,20 @@ def _strange_names(table: str, found: Iterable[str], chains: Iterable[str]) -> I
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             yield Problem(f"{table}.{name}", "there is no such chain", close[0] if close else None)
+
+
+def _strange_assets(settings: Settings) -> Iterator[Problem]:
+    """Assets of the offers' limits and prices that are on no chain of ours."""
+    offers = settings.offers
+    tables: dict[str, Iterable[str]] = {"locked_per_peer": offers.locked_per_peer, "locked": offers.locked}
+    for table, names in (*tables.items(), ("prices", offers.prices)):
+        for name in names:
+            parts = name.split(":") if table == "prices" else [name]
+            if len(parts) != (2 if table == "prices" else 1) or not all("/" in part for part in parts):
+                yield Problem(f"offers.{table}.{name}", "an asset is written CHAIN/ASSET")
+            else:
+                chains = [part.partition("/")[0] for part in parts]
+                yield from _strange_names(f"offers.{table}", chains, settings.chains)
 
 
 def _overrides(file: Path, given: Iterable[str]) -> dict[str, Any]:
@@ -429,6 +530,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         update={"clock_offset_file": testing.clock_offset_file and base / testing.clock_offset_file}
     )
     backup = settings.backup.model_copy(update={"folder": base / settings.backup.folder})
+    api = settings.api.model_copy(update={"socket": settings.api.socket and base / settings.api.socket})
     relay, validator = settings.relay, settings.validator
     relay = relay.model_copy(update={"packages": relay.packages and base / relay.packages})
     validator = validator.model_copy(update={"folder": base / validator.folder})
@@ -436,7 +538,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         name: lane.model_copy(update={"signatures": lane.signatures and base / lane.signatures})
         for name, lane in settings.lanes.items()
     }
-    anchored = {"party": party, "testing": testing, "backup": backup}
+    prices = {pair: base / file for pair, file in settings.offers.prices.items()}
+    offers = settings.offers.model_copy(update={"prices": prices})
+    anchored = {"party": party, "testing": testing, "backup": backup, "offers": offers, "api": api}
     return settings.model_copy(update={**anchored, "relay": relay, "validator": validator, "lanes": lanes})
 
 

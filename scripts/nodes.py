@@ -111,10 +111,11 @@ def bring_postgres(step: Task, releases: debian.Releases, into: Path) -> None:
     step.run(str(into / "bin" / "initdb"), "--version")
 
 
-def bring_promtool(step: Task, releases: debian.Releases, into: Path) -> None:
-    """Prometheus' checker of rules and metrics, which needs no library."""
-    releases.get(debian.codename()).unpack(step, ["prometheus"], into / "promtool")
-    wrap(into, "promtool", "usr/bin/promtool")
+def bring_prometheus(step: Task, releases: debian.Releases, into: Path) -> None:
+    """Prometheus, and its checker of rules and metrics; they need no library."""
+    releases.get(debian.codename()).unpack(step, ["prometheus"], into / "prometheus")
+    for program in ("prometheus", "promtool"):
+        wrap(into, "prometheus", f"usr/bin/{program}")
     step.run(str(into / "bin" / "promtool"), "--version")
 
 
@@ -157,6 +158,6 @@ NODES: dict[str, Bring] = {
     "bitcoind": bring_bitcoind,
     "litecoind": bring_litecoind,
     "postgres": bring_postgres,
-    "promtool": bring_promtool,
+    "prometheus": bring_prometheus,
     "chromium": bring_chromium,
 }

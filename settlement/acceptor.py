@@ -7,11 +7,12 @@ import structlog
 from htlc.protocols import protocol
 from settlement.bodies import AcceptanceBody, AcknowledgementBody, ProposalBody
 from settlement.desk import Desk, Verified, check_validity, new_deal, new_proposal, other_role, proposal_body
-from settlement.errors import AlreadyAnswered, TermsMismatch, TooManyProposals, UnexpectedMessage
+from settlement.errors import AlreadyAnswered, NoSuchTaking, TermsMismatch, TooManyProposals, UnexpectedMessage
 from settlement.examine import check_distinct
 from settlement.messages import Kind, Message, read, seal
 from settlement.proposal import Accepted, Agreed, Proposal, Received, Refused
 from settlement.rebuild import compare_legs, leg_forms
+from settlement.takings import check_answer
 
 log = structlog.get_logger(__name__)
 
@@ -28,23 +29,39 @@ class Acceptor:
         known = await self._desk.store.book.find(message.id)
         if known is None:
             known = await self._admit(message, body)
-        if isinstance(known.stage, Received) and self._desk.policies.accept.takes(body.terms, message.sender):
+        if isinstance(known.stage, Received) and self._wanted(body, message.sender):
             known = await self.accept(known)
         return self._answer(known, message)
+
+    def _wanted(self, body: ProposalBody, peer: str) -> bool:
+        """Whether it is accepted without asking: by policy, or since our user took the quote it is made of."""
+        return bool(body.of) or self._desk.policies.accept.takes(body.terms, peer)
 
     async def _admit(self, message: Message, body: ProposalBody) -> Proposal:
         """Check a new proposal against everything we know, and keep it for our user."""
         now = self._desk.now()
         self._desk.check_until(body.until, now)
         check_validity(body.until, now, self._desk.policies.accept.longest_validity)
-        await self._check_room(message.sender)
+        if body.of:
+            await self._check_taken(message.sender, body, now)
+        else:
+            await self._check_room(message.sender)
         spoken = protocol(body.terms.protocol)
         role = other_role(spoken, body.role)
         proposal = new_proposal(message, body, role, now, Received(), message.sender, body.url)
         check_distinct(body.terms)
         await self._examine_ours(proposal, now)
         await self._desk.store.book.meet(message.sender, body.url, now)
+        if body.of:
+            return await self._desk.store.offers.admit(proposal, body.of, now)
         return await self._desk.store.book.add(proposal)
+
+    async def _check_taken(self, peer: str, body: ProposalBody, now: int) -> None:
+        """It answers a taking of ours, at exactly what was quoted. Raises NoSuchTaking, QuoteMismatch."""
+        taking = (await self._desk.store.offers.taking(body.of, now)).taking
+        if not taking.sent or taking.peer != peer:
+            raise NoSuchTaking(body.of)
+        check_answer(taking, body)
 
     async def _check_room(self, peer: str) -> None:
         policy, book = self._desk.policies.accept, self._desk.store.book

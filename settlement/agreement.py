@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import structlog
 
@@ -30,7 +31,7 @@ from settlement.desk import Desk, proposal_body
 from settlement.errors import AlreadyAnswered, DeclinedByUser, UnexpectedMessage
 from settlement.messages import Kind, Message, read
 from settlement.policy import Policies
-from settlement.proposal import Accepted, Agreed, Lapsed, Offered, Proposal, Received, Refused, Stage
+from settlement.proposal import WITHDRAWN, Accepted, Agreed, Lapsed, Offered, Proposal, Received, Refused, Stage
 from settlement.proposer import Offer, Proposer
 from settlement.seed import Identity, Seed
 from settlement.store import Store
@@ -38,6 +39,8 @@ from settlement.store import Store
 __all__ = ["PASSING", "Agreement", "Offer"]
 
 log = structlog.get_logger(__name__)
+
+KEPT = 256  # messages of ours remembered as read
 
 # Refusals that say nothing of the terms: the message is worth sending again later.
 PASSING = frozenset({"ChainUnavailable", "StaleTip", "StoreUnavailable", "StoreBusy", "TooManyProposals"})
@@ -66,6 +69,11 @@ class Agreement:
         return self._desk.identity
 
     @property
+    def desk(self) -> Desk:
+        """What this party works with."""
+        return self._desk
+
+    @property
     def url(self) -> str:
         return self._desk.url
 
@@ -83,6 +91,15 @@ class Agreement:
         """
         return await self._proposer.propose(offer, peer, url)
 
+    async def prepare(self, offer: Offer, peer: str, url: str, of: str) -> Proposal:
+        """A proposal as `propose` makes it, made of a quote that the peer took; not stored yet. Raises as
+        `propose`."""
+        return await self._proposer.prepare(offer, peer, url, of)
+
+    async def rehearse(self, offer: Offer) -> None:
+        """Check terms in our role as far as one can without the other party. Raises as `propose`."""
+        await self._proposer.rehearse(offer)
+
     async def accept(self, id_: str) -> Proposal:
         """Accept a proposal that waits for us; the signed acceptance is stored, not sent yet. Accepting again
         changes nothing. Raises NoSuchProposal, AlreadyAnswered, ProposalExpired, TermsError, LegError."""
@@ -99,7 +116,7 @@ class Agreement:
                 stage: Stage = Refused(DeclinedByUser.__name__, str(DeclinedByUser()), refusal.text)
                 return await self._desk.move(proposal, stage, pending=bool(proposal.url))
             if isinstance(proposal.stage, Offered):
-                return await self._desk.move(proposal, Lapsed("withdrawn"))
+                return await self._desk.move(proposal, Lapsed(WITHDRAWN))
             raise AlreadyAnswered(proposal.id, proposal.stage.name)
 
     async def lapse(self) -> None:
@@ -144,7 +161,7 @@ class Agreement:
                 return await self._receive_refusal(message)
             case Kind.RECEIPT:
                 return await self._receive_receipt(message)
-            case Kind.RELEASE:
+            case _:
                 raise UnexpectedMessage(message.kind.value, "not an exchange")
 
     async def _receive_refusal(self, message: Message) -> Message:
@@ -188,15 +205,21 @@ class Agreement:
         """The message of ours that the exchange waits to have answered or confirmed, if any."""
         match proposal.stage:
             case Offered():
-                return read(proposal.message.encode())
+                return _ours(proposal.message)
             case Accepted(answer):
-                return read(answer.encode())
+                return _ours(answer)
             case Agreed(_, acknowledgement) if proposal.sent:
-                return read(acknowledgement.encode())
+                return _ours(acknowledgement)
             case Refused(_, _, answer) if not proposal.sent and answer:
-                return read(answer.encode())
+                return _ours(answer)
             case _:
                 return None
+
+
+@lru_cache(maxsize=KEPT)
+def _ours(text: str) -> Message:
+    """A message of ours as it is stored: asked for at every answer that comes in, while it waits for its own."""
+    return read(text.encode())
 
 
 def _last_moment(proposal: Proposal) -> int:

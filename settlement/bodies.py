@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,41 +10,42 @@ from urllib.parse import urlsplit
 from htlc.errors import MalformedTerms
 from htlc.terms import Terms, parse_terms
 from settlement.errors import MalformedMessage
+from settlement.fields import hex_bytes, line, moment, record, word
 
 MAX_URL = 256
 MAX_REASON = 500
 MAX_CONSENT = 32 * 1024
 MAX_TEXT = 16 * 1024  # a script in hex is the longest part of a leg
-MAX_TIME = 2**40
 
 LegForm = Mapping[str, str]  # a rebuilt leg, field by field: see settlement.rebuild
-
-_HEX = re.compile(r"[0-9a-f]*")
-_WORD = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalBody:
     """terms: with the proposer's contribution alone. role: the proposer's. url: where answers reach it, or "".
-    until: UNIX seconds; an acceptance that arrives later is refused."""
+    until: UNIX seconds; an acceptance that arrives later is refused. of: the quote whose taking this answers, or
+    "" for a proposal that nobody asked for."""
 
     terms: Terms
     role: str
     url: str
     until: int
+    of: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"terms": self.terms.to_json(), "role": self.role, "url": self.url, "until": self.until}
+        form = {"terms": self.terms.to_json(), "role": self.role, "url": self.url, "until": self.until}
+        return {**form, "of": self.of} if self.of else form
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage, MalformedTerms."""
-        fields = _object(data, {"terms", "role", "url", "until"})
-        role = _word(fields["role"], "role")
+        fields = record(data, {"terms", "role", "url", "until"} | ({"of"} & data.keys()))
+        role = word(fields["role"], "role")
         terms = parse_terms(fields["terms"])
         if set(terms.parties) != {role}:
             raise MalformedTerms("parties", "a proposal has the proposer's contribution and no other")
-        return cls(terms, role, parse_url(fields["url"]), _time(fields["until"], "until"))
+        of = hex_bytes(fields["of"], "of", 32) if "of" in fields else ""
+        return cls(terms, role, parse_url(fields["url"]), moment(fields["until"], "until"), of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class AcceptanceBody:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage, MalformedTerms."""
-        fields = _object(data, {"proposal", "terms", "legs", "url"})
+        fields = record(data, {"proposal", "terms", "legs", "url"})
         return cls(
-            proposal=_hex(fields["proposal"], "proposal", 32),
+            proposal=hex_bytes(fields["proposal"], "proposal", 32),
             terms=parse_terms(fields["terms"]),
             legs=_legs(fields["legs"]),
             url=parse_url(fields["url"]),
@@ -92,8 +92,8 @@ class AcknowledgementBody:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage."""
-        fields = _object(data, {"proposal", "deal", "legs"})
-        proposal, deal = _hex(fields["proposal"], "proposal", 32), _hex(fields["deal"], "deal", 16)
+        fields = record(data, {"proposal", "deal", "legs"})
+        proposal, deal = hex_bytes(fields["proposal"], "proposal", 32), hex_bytes(fields["deal"], "deal", 16)
         return cls(proposal, deal, _legs(fields["legs"]))
 
 
@@ -111,9 +111,9 @@ class RefusalBody:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage."""
-        fields = _object(data, {"of", "code", "reason"})
-        reason = _text(fields["reason"], "reason", MAX_REASON)
-        return cls(_hex(fields["of"], "of", 32), _word(fields["code"], "code"), reason)
+        fields = record(data, {"of", "code", "reason"})
+        reason = line(fields["reason"], "reason", MAX_REASON)
+        return cls(hex_bytes(fields["of"], "of", 32), word(fields["code"], "code"), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class ReceiptBody:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage."""
-        fields = _object(data, {"of", "state"})
-        return cls(_hex(fields["of"], "of", 32), _word(fields["state"], "state"))
+        fields = record(data, {"of", "state"})
+        return cls(hex_bytes(fields["of"], "of", 32), word(fields["state"], "state"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +148,12 @@ class ReleaseBody:
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Raises MalformedMessage."""
-        fields = _object(data, {"deal", "leg", "path", "consent"})
+        fields = record(data, {"deal", "leg", "path", "consent"})
         return cls(
-            deal=_hex(fields["deal"], "deal", 16),
-            leg=_word(fields["leg"], "leg"),
-            path=_word(fields["path"], "path"),
-            consent=_text(fields["consent"], "consent", MAX_CONSENT),
+            deal=hex_bytes(fields["deal"], "deal", 16),
+            leg=word(fields["leg"], "leg"),
+            path=word(fields["path"], "path"),
+            consent=line(fields["consent"], "consent", MAX_CONSENT),
         )
 
 
@@ -163,49 +163,12 @@ def printable(text: str, limit: int = MAX_REASON) -> str:
     return "".join(char if char.isprintable() else " " for char in ascii_)[:limit] or "-"
 
 
-# --- fields ----------------------------------------------------------------------------------------------
-
-
-def _object(data: Any, names: set[str]) -> Mapping[str, Any]:
-    for name in sorted(names - data.keys()):
-        raise MalformedMessage(f"body.{name}", "it is missing")
-    for name in sorted(data.keys() - names):
-        raise MalformedMessage("body", f"there is no field {name[:64]!r}")
-    return dict(data)
-
-
-def _hex(value: Any, where: str, size: int) -> str:
-    if not isinstance(value, str) or len(value) != 2 * size or not _HEX.fullmatch(value):
-        raise MalformedMessage(f"body.{where}", f"it must be {size} bytes in lower-case hex")
-    return value
-
-
-def _word(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not _WORD.fullmatch(value):
-        raise MalformedMessage(f"body.{where}", "a name has 1 to 64 letters, digits, dots, dashes and underscores")
-    return value
-
-
-def _text(value: Any, where: str, limit: int) -> str:
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > limit:
-        raise MalformedMessage(
-            f"body.{where}", f"it must be a string of at most {limit} printable ASCII characters"
-        )
-    return value
-
-
-def _time(value: Any, where: str) -> int:
-    if type(value) is not int or not 0 <= value < MAX_TIME:
-        raise MalformedMessage(f"body.{where}", "it must be a UNIX time in whole seconds")
-    return value
-
-
 def _legs(value: Any) -> dict[str, LegForm]:
     if not isinstance(value, dict) or not all(isinstance(leg, dict) for leg in value.values()):
         raise MalformedMessage("body.legs", "it must be an object of objects")
     return {
-        _word(name, "legs"): {
-            _text(field, f"legs.{name}", 256): _text(text, f"legs.{name}", MAX_TEXT) for field, text in leg.items()
+        word(name, "legs"): {
+            line(field, f"legs.{name}", 256): line(text, f"legs.{name}", MAX_TEXT) for field, text in leg.items()
         }
         for name, leg in value.items()
     }
@@ -213,7 +176,7 @@ def _legs(value: Any) -> dict[str, LegForm]:
 
 def parse_url(value: Any) -> str:
     """Where a party is reached: "" or an http(s) URL without user, query and fragment. Raises MalformedMessage."""
-    text = _text(value, "url", MAX_URL)
+    text = line(value, "url", MAX_URL)
     if not text:
         return text
     try:

@@ -22,6 +22,8 @@ from settlement.proposal import Accepted, Offered, Proposal, Received, Stage
 from settlement.seed import Seed
 from settlement.store import Store
 
+HEIGHT_SECONDS = 10  # that a chain's height may be old when a deal is agreed
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -51,9 +53,10 @@ class Desk:
         self.examiner = Examiner(store, chains, policies.risk)
         self.identity = seed.identity()
         self.url = url
-        self._wallets = wallets
+        self.wallets = wallets
         self._seed = seed
         self._clock = clock
+        self._heights: dict[str, tuple[float, int]] = {}  # by chain: when it was looked at, and its height
 
     # terms
 
@@ -65,7 +68,7 @@ class Desk:
             label: hashlib.sha256(self._seed.secret(nonce, label)).digest() for label in spoken.secrets(role)
         }
         keys = {
-            label: self._wallets[_leg(terms, leg).chain].key(nonce, label).public
+            label: self.wallets[_leg(terms, leg).chain].key(nonce, label).public
             for label, leg in spoken.keys(role).items()
         }
         party = Contribution(self.identity.public, nonce, hashes, keys)
@@ -87,11 +90,16 @@ class Desk:
     async def heights(self, terms: Terms) -> dict[str, int]:
         """By chain, a height before which no leg of a deal that does not exist yet can be funded, even after a
         reorganisation."""
-        heights = {}
-        for name in terms.networks:
-            chain = self.chains[name]
-            heights[name] = max(0, (await chain.look()).tip.height - chain.timing.depth)
-        return heights
+        return {name: await self._height(name) for name in terms.networks}
+
+    async def _height(self, name: str) -> int:
+        """One seen a moment ago does as well, being lower: a look costs as much as there are deals."""
+        now, chain = self._clock.now(), self.chains[name]
+        at, height = self._heights.get(name, (now - HEIGHT_SECONDS - 1, 0))
+        if not 0 <= now - at <= HEIGHT_SECONDS:
+            height = (await chain.look()).tip.height
+            self._heights[name] = (now, height)
+        return max(0, height - chain.timing.depth)
 
     # the exchange
 

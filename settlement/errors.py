@@ -297,3 +297,171 @@ class BadRecord(StrikelockError):
     where: str
     reason: str
     template = "a record of ours on {where} is not used: {reason}"
+
+
+# --- offers ----------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class OfferError(StrikelockError):
+    """An offer that can't be made, or a taking that can't be had. Callers that refuse whatever the reason catch
+    this."""
+
+
+@dataclass(eq=False)
+class BadOffer(OfferError):
+    """An offer that contradicts itself."""
+
+    reason: str
+    template = "that is no offer: {reason}"
+
+
+@dataclass(eq=False)
+class NoSuchOffer(OfferError):
+    """An offer that we don't know."""
+
+    offer: str
+    template = "there is no offer {offer} here"
+
+
+@dataclass(eq=False)
+class NoSuchTaking(OfferError):
+    """A taking that we don't know."""
+
+    taking: str
+    template = "nothing was taken here by the quote {taking}"
+
+
+@dataclass(eq=False)
+class OfferOver(OfferError):
+    """An offer that was withdrawn, that has ended, or whose option can't be set up before it expires."""
+
+    offer: str
+    reason: str
+    template = "offer {offer} is over: {reason}"
+
+
+@dataclass(eq=False)
+class BadSize(OfferError):
+    """A size that an offer is not taken in."""
+
+    size: int
+    least: int
+    step: int
+    most: int
+    template = "{size} can't be taken: a part is from {least} to {most}, in steps of {step}"
+
+
+@dataclass(eq=False)
+class SoldOut(OfferError):
+    """Less is left of an offer than was asked for."""
+
+    size: int
+    remaining: int
+    template = "{size} can't be taken: {remaining} is left"
+
+
+@dataclass(eq=False)
+class NoSpot(OfferError):
+    """The maker has no price of the underlying that is fresh enough to quote by."""
+
+    pair: str
+    reason: str
+    template = "there is no price of {pair} to quote by: {reason}"
+
+
+@dataclass(eq=False)
+class NotInStock(OfferError):
+    """The maker's wallet does not hold what its side of the deal takes."""
+
+    asset: str
+    template = "the maker does not hold enough of {asset} now"
+
+
+@dataclass(eq=False)
+class NotACustomer(OfferError):
+    """The maker deals with some parties only, and this one is not among them."""
+
+    peer: str
+    template = "{peer} is not among those whom this party trades with"
+
+
+@dataclass(eq=False)
+class TooManyTakings(OfferError):
+    """More was taken, and is not paid for yet, than the maker allows. who: one peer, or all together."""
+
+    who: str
+    limit: int
+    template = "{who} may have {limit} takings open that are not paid for yet"
+
+
+@dataclass(eq=False)
+class TooMuchLocked(OfferError):
+    """The maker's money that unpaid takings lock would be more than it allows. who: one peer, or all together."""
+
+    who: str
+    asset: str
+    limit: int
+    template = "{who} may lock {limit} of {asset} by takings that are not paid for yet"
+
+
+@dataclass(eq=False)
+class CoolingDown(OfferError):
+    """The peer let takings fall through, and has to wait."""
+
+    until: int
+    template = "earlier takings fell through: try again after {until}"
+
+
+@dataclass(eq=False)
+class QuoteExpired(OfferError):
+    """A quote that is taken too late."""
+
+    until: int
+    now: int
+    template = "the quote was good until {until}, it is {now}"
+
+
+@dataclass(eq=False)
+class NotOurQuote(OfferError):
+    """A take of something that is no quote of ours to the peer that sends it."""
+
+    reason: str
+    template = "that is no quote of this party's: {reason}"
+
+
+@dataclass(eq=False)
+class QuoteMismatch(OfferError):
+    """A quote, or a proposal made of it, that is not what was offered or quoted."""
+
+    field: str
+    expected: str
+    found: str
+    template = "{field} is {found} where {expected} was agreed on"
+
+
+@dataclass(eq=False)
+class TakingOver(OfferError):
+    """A taking that came to nothing, or that another proposal answered already."""
+
+    taking: str
+    state: str
+    template = "what was taken by the quote {taking} is {state} already"
+
+
+@dataclass(eq=False)
+class TooDear(OfferError):
+    """A quoted premium that is worse for us than we said we would take."""
+
+    premium: int
+    limit: int
+    template = "the premium is {premium}, and the limit was {limit}"
+
+
+@dataclass(eq=False)
+class RefusedByPeer(OfferError):
+    """The maker said no. code: the name of its error."""
+
+    code: str
+    reason: str
+    template = "the other party refuses ({code}): {reason}"

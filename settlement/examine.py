@@ -93,11 +93,10 @@ class Examiner:
 
     async def _check_worth(self, legs: Mapping[str, Leg]) -> None:
         """Nobody locks coin that costs more to take than it is worth, at what a hurry costs today."""
-        for leg in legs.values():
-            if leg.asset != NATIVE:
-                continue
-            chain = self._chains[leg.chain]
-            price = (await chain.fees()).urgent
+        coins = [leg for leg in legs.values() if leg.asset == NATIVE]
+        prices = {name: (await self._chains[name].fees()).urgent for name in sorted({leg.chain for leg in coins})}
+        for leg in coins:
+            chain, price = self._chains[leg.chain], prices[leg.chain]
             for path in leg.paths:
                 cost = chain.claim_cost(leg, path.name, price)
                 if cost >= leg.amount:

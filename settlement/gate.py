@@ -19,6 +19,7 @@ from settlement.errors import MessageError, OversizedMessage
 from settlement.messages import MAX_BYTES, Kind, Message, unseal
 from settlement.post import IDENTITY, MESSAGES
 from settlement.releases import Releases
+from settlement.shop import ABOUT_OFFERS, Shop
 
 MAX_CALLERS = 4096  # whose recent rate is remembered
 BODY_SECONDS = 15.0  # for 64 KiB
@@ -57,7 +58,7 @@ class Limiter:
 
 
 class Gate:
-    """Handlers for one party. `routes` go into any aiohttp application."""
+    """Handlers for one party. `routes` go into any aiohttp application. shop: ours, if we make offers."""
 
     def __init__(
         self,
@@ -65,9 +66,11 @@ class Gate:
         releases: Releases,
         per_address: Rate = PER_ADDRESS,
         per_sender: Rate = PER_SENDER,
+        shop: Shop | None = None,
     ) -> None:
         self._agreement = agreement
         self._releases = releases
+        self._shop = shop
         self._addresses = Limiter(per_address)
         self._senders = Limiter(per_sender)
 
@@ -109,6 +112,8 @@ class Gate:
     async def _act(self, message: Message) -> Message | None:
         if message.kind is Kind.RELEASE:
             return await self._releases.receive(message)
+        if self._shop is not None and message.kind in ABOUT_OFFERS:
+            return await self._shop.receive(message)
         return await self._agreement.receive(message)
 
 

@@ -37,9 +37,8 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8  # of objects within objects; a proposal needs six
 MAX_TIME = 2**40
 
-_TAGGED = hashlib.sha256(TAG).digest() * 2
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
-_SIGNATURE = re.compile(r"[0-9a-f]{128}")
+SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _FIELDS = {"v", "type", "from", "to", "at", "body"}
 
 
@@ -50,6 +49,12 @@ class Kind(StrEnum):
     REFUSAL = "refusal"
     RELEASE = "release"
     RECEIPT = "receipt"
+    # around offers: see settlement.quotes
+    LISTING = "listing"
+    OFFERS = "offers"
+    ASK = "ask"
+    QUOTE = "quote"
+    TAKE = "take"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +104,31 @@ def unseal(raw: bytes, us: str) -> Message:
 
 def read(raw: bytes) -> Message:
     """A message whoever it is for, its signature checked. Raises as `unseal`."""
-    data = _parse(raw)
+    data = canonical_object(raw)
     signature = data.pop("sig", None)
     _check_fields(data)
     if signature is None:
         raise UnsignedMessage
-    if not isinstance(signature, str) or not _SIGNATURE.fullmatch(signature):
+    if not isinstance(signature, str) or not SIGNATURE.fullmatch(signature):
         raise MalformedMessage("sig", "it must be 64 bytes in lower-case hex")
     digest = _digest(data)
-    if not _verified(data["from"], signature, digest):
+    if not signed_by(data["from"], signature, digest):
         raise WrongSignature(data["from"])
     kind = Kind(data["type"])
     return Message(digest.hex(), kind, data["from"], data["to"], data["at"], data["body"], raw.decode())
 
 
 def _digest(content: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(_TAGGED + canonical(content)).digest()
+    return tagged(TAG, content)
 
 
-def _verified(sender: str, signature: str, digest: bytes) -> bool:
+def tagged(tag: bytes, content: Mapping[str, Any]) -> bytes:
+    """The tagged hash (BIP340) of the canonical JSON of `content`."""
+    return hashlib.sha256(hashlib.sha256(tag).digest() * 2 + canonical(content)).digest()
+
+
+def signed_by(sender: str, signature: str, digest: bytes) -> bool:
+    """Whether a signature, in hex, is that of the identity `sender` over a digest."""
     try:
         return bool(PublicKeyXOnly(bytes.fromhex(sender)).verify(bytes.fromhex(signature), digest))
     except ValueError:
@@ -127,8 +138,9 @@ def _verified(sender: str, signature: str, digest: bytes) -> bool:
 # --- parsing ---------------------------------------------------------------------------------------------
 
 
-def _parse(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`, if it is written canonically, is not deep and has no floats."""
+def canonical_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`, if it is written canonically, is not deep and has no floats. Raises
+    OversizedMessage, MalformedMessage."""
     if len(raw) > MAX_BYTES:
         raise OversizedMessage(len(raw), MAX_BYTES)
     try:

@@ -60,6 +60,9 @@ class Refused:
     name: ClassVar[str] = "refused"
 
 
+WITHDRAWN = "withdrawn"  # why a proposal of ours lapsed that we took back
+
+
 @dataclass(frozen=True, slots=True)
 class Lapsed:
     """Nobody answered in time, or we withdrew it."""

@@ -19,6 +19,7 @@ from settlement.errors import AlreadyAnswered, OwnIdentity, UnexpectedMessage
 from settlement.messages import Kind, Message, read, seal
 from settlement.proposal import Agreed, Offered, Proposal
 from settlement.rebuild import compare_legs, compare_terms, leg_forms
+from settlement.store.requests import RequestKey
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 class Offer:
     """What a user wants to propose. role: ours. legs: by leg name; an asset as the chain's configuration names
     it. times: absolute UNIX seconds by name. lasts: how long the proposal is good for, seconds. quorum: of an
-    attested option."""
+    attested option. request: that it is made for, if any: one request makes one proposal."""
 
     protocol: str
     role: str
@@ -36,6 +37,7 @@ class Offer:
     options: Mapping[str, str]
     lasts: int = 600
     quorum: Quorum | None = None
+    request: RequestKey | None = None
 
 
 class Proposer:
@@ -50,20 +52,35 @@ class Proposer:
         Raises a TermsError or LegError if we would not enter the deal ourselves, OwnIdentity, BadValidity,
         UnknownProtocol, ChainUnavailable, StoreUnavailable.
         """
+        proposal = await self.prepare(offer, peer, url)
+        await self._desk.store.book.meet(peer, url, proposal.created_at)
+        return await self._desk.store.book.add(
+            proposal, proposal_body(proposal).terms.parties.values(), offer.request
+        )
+
+    async def prepare(self, offer: Offer, peer: str, url: str, of: str = "") -> Proposal:
+        """A checked and signed proposal, neither stored nor sent. of: the quote it is made of, if any. Raises as
+        `propose`."""
         if peer == self._desk.identity.public:
             raise OwnIdentity(peer)
         now = self._desk.now()
         check_validity(now + offer.lasts, now, self._desk.policies.accept.longest_validity)
+        ours, guards = await self._checked(offer, now)
+        terms = replace(ours, parties={offer.role: ours.parties[offer.role]})
+        body = ProposalBody(terms, offer.role, self._desk.url, now + offer.lasts, of)
+        message = seal(self._desk.identity, Kind.PROPOSAL, peer, body.to_json(), now)
+        stage = Offered(guards, await self._desk.heights(terms))
+        return new_proposal(message, body, offer.role, now, stage, peer, url)
+
+    async def rehearse(self, offer: Offer) -> None:
+        """Check what we would propose, or take. Raises as `propose`; nothing is kept."""
+        await self._checked(offer, self._desk.now())
+
+    async def _checked(self, offer: Offer, now: int) -> tuple[Terms, Guards]:
+        """The terms of an offer with a fresh contribution of ours, and the guards they keep."""
         spoken = protocol(offer.protocol)
         ours = self._desk.contribute(spoken, offer.role, self._canonical(offer), self._desk.nonce())
-        rehearsed = await self._rehearse(spoken, offer.role, ours, now)
-        terms = replace(ours, parties={offer.role: ours.parties[offer.role]})
-        body = ProposalBody(terms, offer.role, self._desk.url, now + offer.lasts)
-        message = seal(self._desk.identity, Kind.PROPOSAL, peer, body.to_json(), now)
-        stage = Offered(rehearsed, await self._desk.heights(terms))
-        proposal = new_proposal(message, body, offer.role, now, stage, peer, url)
-        await self._desk.store.book.meet(peer, url, now)
-        return await self._desk.store.book.add(proposal, terms.parties.values())
+        return ours, await self._rehearse(spoken, offer.role, ours, now)
 
     def _canonical(self, offer: Offer) -> Terms:
         """The offer as terms without parties. Raises WrongChain, BadAsset, MalformedTerms."""

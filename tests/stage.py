@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -46,18 +47,21 @@ class Player:
 
 
 class Stage:
-    """first funds first. Both drive their deals only when the stage ticks."""
+    """first funds first. All drive their deals only when the stage ticks."""
 
-    def __init__(self, world: World, first: Player, second: Player) -> None:
+    def __init__(self, world: World, *players: Player) -> None:
         self.world = world
-        self.first = first
-        self.second = second
-        self.awake: set[str] = {first.role, second.role}
+        self.players = players
+        self.awake: set[str] = {player.role for player in players}
         self.stalled: Stalled = _nothing  # asked after each tick: chains whose next block takes no transaction
 
     @property
-    def players(self) -> tuple[Player, Player]:
-        return self.first, self.second
+    def first(self) -> Player:
+        return self.players[0]
+
+    @property
+    def second(self) -> Player:
+        return self.players[1]
 
     async def agree(
         self, protocol: str, role: str, legs: Mapping[str, LegTerms], releases: bool = True, kind: str = "call"
@@ -137,13 +141,16 @@ async def stage(
     rich: bool = True,
     attesters: Mapping[str, str] | None = None,
     backup: str = "file",
+    roles: Iterable[str] = ("first", "second"),
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Stage]:
-    """Two fresh parties on some chains of a world, with money. name: of the folder their files are in. attesters:
-    that both rely on, by key. backup: how both back up their deals."""
+    """Fresh parties on some chains of a world, with money, two unless there are more `roles`. name: of the folder
+    their files are in. attesters: that all rely on, by key. backup: how all back up their deals. tables: of their
+    configurations, besides."""
     async with AsyncExitStack() as stack:
         players = []
-        for role in ("first", "second"):
-            actor = Actor(f"{name}-{role}", world, chains, attesters=attesters, backup=backup)
+        for role in roles:
+            actor = Actor(f"{name}-{role}", world, chains, attesters=attesters, backup=backup, tables=tables)
             party = await stack.enter_async_context(Party.open(actor.settings, drive=True))
             await _open_gate(party, stack)
             driver = party.driver()
@@ -155,7 +162,7 @@ async def stage(
         await world.step()
         for player in players:
             await player.party.look()
-        yield Stage(world, players[0], players[1])
+        yield Stage(world, *players)
 
 
 async def _open_gate(party: Party, stack: AsyncExitStack) -> None:

@@ -39,6 +39,7 @@ ECONOMICAL_TARGET: Final = 6
 NEEDED: Final = {"bip65": "CHECKLOCKTIMEVERIFY", "csv": "median time past", "segwit": "segregated witness"}
 MAX_POLL: Final = 2.0  # seconds between two questions while waiting
 POLLS_PER_BLOCK: Final = 10
+GLANCE_SHARE: Final = 10  # of the time that we wait, a tenth at most goes into questions about our coins
 
 DECIMALS = 8  # of a coin, on every chain of the family
 
@@ -67,6 +68,7 @@ class UtxoChain:
         self._legs: dict[str, tuple[Leg, Contract]] = {}
         self._fit = False  # whether the node was probed since the connection was opened
         self._shown: dict[bytes, str] = {}  # what the mempool spent of our legs at the last look
+        self._rest_until = 0.0  # the event loop's time before which the mempool is left alone while waiting
         self._poll = settings.poll or min(self.timing.interval / POLLS_PER_BLOCK, MAX_POLL)
 
     # --- legs
@@ -199,7 +201,13 @@ class UtxoChain:
         best, _ = await self._node.best()
         if best != seen:
             return True
-        return await self._follower.mempool.glance(self._follower.standing()) != self._shown
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if began < self._rest_until:
+            return False
+        found = await self._follower.mempool.glance(self._follower.standing())
+        self._rest_until = loop.time() + GLANCE_SHARE * (loop.time() - began)
+        return found != self._shown
 
     # --- acting
 

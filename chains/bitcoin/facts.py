@@ -11,6 +11,8 @@ from chains.bitcoin.mempool import Mempool
 from chains.legs import Leg
 from chains.port import LegFacts, Spend
 
+NOTHING = LegFacts()
+
 
 def leg_facts(leg: Leg, contract: Contract, ledger: Ledger, mempool: Mempool) -> LegFacts:
     """What stands about a leg. Outputs below the leg's amount are held, but never make it full.
@@ -18,6 +20,8 @@ def leg_facts(leg: Leg, contract: Contract, ledger: Ledger, mempool: Mempool) ->
     A block reward counts only once it can be spent: a funder who mines could else show a leg that is full and
     can't be claimed before its refund opens."""
     receipts = [one for one in ledger.receipts(contract.output) if ledger.ripe(one)]
+    if not receipts:
+        return NOTHING
     depths = [ledger.depth(one.height) for one in receipts if one.amount >= leg.amount]
     standing = [one for one in receipts if ledger.payment(one.outpoint) is None]
     paid = [(one, found) for one in receipts if (found := ledger.payment(one.outpoint))]

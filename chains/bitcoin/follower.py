@@ -46,6 +46,7 @@ class Follower:
         self._wallet: set[bytes] = set()
         self._unscanned: set[bytes] = set()
         self._scanned_at = 0  # height of the wallet's scan
+        self._standing: tuple[int, list[bytes]] = (-1, [])  # the ledger's version, and what stood then
 
     # --- what to follow
 
@@ -54,6 +55,7 @@ class Follower:
         async with self._lock:
             known = self._since.get(script)
             if known is None or since < known:
+                self._standing = (-1, [])
                 self._since[script] = self._new[script] = max(since, 0)
 
     async def unwatch(self, script: bytes) -> None:
@@ -70,7 +72,10 @@ class Follower:
 
     def standing(self) -> list[bytes]:
         """Outpoints of all unspent coins at watched legs."""
-        return [coin.outpoint for script in self._since for coin in self.ledger.coins(script)]
+        if self._standing[0] != self.ledger.version:
+            found = [coin.outpoint for script in self._since for coin in self.ledger.coins(script)]
+            self._standing = (self.ledger.version, found)
+        return self._standing[1]
 
     # --- following
 

@@ -21,6 +21,7 @@ class Ledger:
         self._receipts: dict[bytes, Receipt] = {}
         self._payments: dict[bytes, Payment] = {}
         self._by_script: dict[bytes, set[bytes]] = {}
+        self.version = 0  # grows with every change of what stands
         self.base = 0
         self.tip = -1
 
@@ -37,6 +38,7 @@ class Ledger:
         self._by_script.clear()
         self._hashes = {height: block}
         self.base = self.tip = height
+        self.version += 1
 
     def hash(self, height: int) -> str:
         return self._hashes[height]
@@ -62,6 +64,7 @@ class Ledger:
         for gone in range(height + 1, self.tip + 1):
             del self._hashes[gone]
         self.tip = height
+        self.version += 1
         self._payments = {point: one for point, one in self._payments.items() if one.height <= height}
         for receipt in [one for one in self._receipts.values() if one.height > height]:
             self._drop(receipt)
@@ -71,11 +74,13 @@ class Ledger:
     def add(self, block: BlockFacts) -> None:
         """Note a block's events; noting them again changes nothing."""
         self.add_receipts(block.receipts)
+        self.version += bool(block.payments)
         for payment in block.payments:
             self._payments[payment.outpoint] = payment
 
     def add_receipts(self, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
+            self.version += 1
             self._receipts[receipt.outpoint] = receipt
             self._by_script.setdefault(receipt.script, set()).add(receipt.outpoint)
             self.outpoints.add(receipt.outpoint)
@@ -83,6 +88,7 @@ class Ledger:
     def forget(self, script: bytes) -> None:
         """Stop watching a script."""
         self.scripts.discard(script)
+        self.version += 1
         for outpoint in self._by_script.pop(script, set()):
             self._receipts.pop(outpoint)
             self._payments.pop(outpoint, None)
@@ -110,8 +116,8 @@ class Ledger:
 
     def receipts(self, script: bytes) -> list[Receipt]:
         """Everything that paid a script, oldest first."""
-        found = (self._receipts[point] for point in self._by_script.get(script, ()))
-        return sorted(found, key=lambda one: (one.height, one.position, one.outpoint))
+        found = [self._receipts[point] for point in self._by_script.get(script, ())]
+        return found if len(found) < 2 else sorted(found, key=lambda one: (one.height, one.position, one.outpoint))
 
     def receipt(self, outpoint: bytes) -> Receipt | None:
         return self._receipts.get(outpoint)

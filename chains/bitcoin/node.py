@@ -27,6 +27,7 @@ from chains.errors import ChainUnavailable, Rejected, RpcError, UnsupportedChain
 from chains.port import Tip
 
 CHUNK: Final = 100  # calls in one request, where the answers are small
+COINS: Final = 1000  # coins asked for in one call
 BLOCKS: Final = 8  # blocks in one request: 32 MB of hex at most
 SCAN_RETRIES: Final = 60
 SCANNED_POSITION: Final = 1  # in its block; a scan does not tell
@@ -135,8 +136,8 @@ class Node:
         if self._finds_spenders is False:
             return None
         found: dict[bytes, str] = {}
-        for start in range(0, len(points), CHUNK):
-            part = [_prevout(point) for point in points[start : start + CHUNK]]
+        for start in range(0, len(points), COINS):
+            part = [_prevout(point) for point in points[start : start + COINS]]
             try:
                 answers = await self.rpc.call("gettxspendingprevout", part)
             except RpcError as error:

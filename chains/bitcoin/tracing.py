@@ -5,7 +5,7 @@ from __future__ import annotations
 from chains.bitcoin.encoding import outpoint
 from chains.bitcoin.follower import Follower
 from chains.bitcoin.node import Node
-from chains.bitcoin.transaction import Parsed, parse, vbytes
+from chains.bitcoin.transaction import Parsed, parse_ours, vbytes
 from chains.port import SignedTx, TxPhase, TxState
 
 
@@ -22,7 +22,7 @@ class Tracer:
         """See the port."""
         points = [outpoint(claim) for claim in tx.claims]
         self._follower.ledger.outpoints.update(points)  # what spends them is seen from now on
-        parsed = parse(tx.raw)
+        parsed = parse_ours(tx.raw)
         if state := self._mined(tx, parsed, points):
             return state
         if entry := await self._node.entry(tx.txid):
@@ -35,7 +35,7 @@ class Tracer:
 
     def is_mined(self, tx: SignedTx) -> bool:
         """Whether it was mined, as of the last look."""
-        state = self._mined(tx, parse(tx.raw), [outpoint(claim) for claim in tx.claims])
+        state = self._mined(tx, parse_ours(tx.raw), [outpoint(claim) for claim in tx.claims])
         return state is not None and state.phase is TxPhase.MINED
 
     def _mined(self, tx: SignedTx, parsed: Parsed, points: list[bytes]) -> TxState | None:

@@ -6,6 +6,7 @@ The same inputs and outputs are used to estimate, to sign and to send: a size is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from chains.bitcoin.encoding import (
@@ -17,6 +18,7 @@ from chains.bitcoin.encoding import (
 )
 
 VERSION: Final = 2
+KEPT: Final = 2048  # transactions of ours remembered as read
 # Opts in to replacement (BIP125), and, unlike 0xffffffff, keeps the transaction's lock time in force (BIP65).
 SEQUENCE: Final = 0xFFFFFFFD
 
@@ -180,6 +182,12 @@ class Reader:
     def count(self) -> int:
         first = self.number(1)
         return first if first < 0xFD else self.number({0xFD: 2, 0xFE: 4, 0xFF: 8}[first])
+
+
+@lru_cache(maxsize=KEPT)
+def parse_ours(raw: bytes) -> Parsed:
+    """The same of a transaction of ours, which is looked at again and again until it is final."""
+    return parse(raw)
 
 
 def parse(raw: bytes) -> Parsed:

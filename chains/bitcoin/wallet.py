@@ -20,7 +20,7 @@ from chains.bitcoin.node import Node
 from chains.bitcoin.params import Network
 from chains.bitcoin.payments import Purse, Sweep, pay, take_back
 from chains.bitcoin.presigned import presign
-from chains.bitcoin.transaction import TxOut, parse
+from chains.bitcoin.transaction import TxOut, parse_ours
 from chains.errors import BadAsset, BadKey, FeeAboveCap, NothingToSpend, WouldFail
 from chains.extras import Presigned
 from chains.legs import NATIVE, Leg, Path
@@ -269,8 +269,8 @@ class UtxoWallet:
 
     def _purse(self, pending: Iterable[SignedTx], replacing: SignedTx | None) -> Purse:
         """Change goes where the replaced transaction sent it, else to the first address not in use."""
-        before = [out.script for out in parse(replacing.raw).outputs] if replacing else []
-        planned = joined.from_iterable(parse(tx.raw).outputs for tx in pending)
+        before = [out.script for out in parse_ours(replacing.raw).outputs] if replacing else []
+        planned = joined.from_iterable(parse_ours(tx.raw).outputs for tx in pending)
         used = {out.script for out in planned}
         ledger = self._follower.ledger
         kept = (script for script in before if script in self._keys)

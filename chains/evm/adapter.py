@@ -55,11 +55,12 @@ class EvmChain:
         self.identity = f"eip155:{settings.chain_id}/{settings.factory.lower()}"
         self.client = Client(name, settings.url, settings.timeout, settings.patience)
         self._clock = clock
-        self._follower = Follower(self.client, settings.factory, settings.log_range)
+        self._follower = Follower(self.client, settings.factory, settings.log_range, self.timing.depth)
         self._tracer = Tracer(self.client, self._follower)
         self._looking = asyncio.Lock()
         self._block = asyncio.Event()  # set, and replaced, when the node announces a block
         self._announces = False
+        self.announced_at = 0.0  # monotonic seconds of the last announcement
         self._fit = False  # whether the node was probed since the connection was opened
         self._vetted = ""  # the block at which the node was last asked for its chain id
 
@@ -205,7 +206,14 @@ class EvmChain:
             return False
         return latest is not None and latest.hash != seen
 
+    @property
+    def announcement(self) -> asyncio.Event | None:
+        """Set once the node announces its next block, or the connection ends; None where it announces nothing.
+        Take it before a look, so that no block comes unnoticed between the look and the wait."""
+        return self._block if self._announces else None
+
     def _announced(self) -> None:
+        self.announced_at = time.monotonic()
         self._block.set()
         self._block = asyncio.Event()
 

@@ -7,6 +7,7 @@ Nothing has to be trusted or found at an address for it, and it can be pinned to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from chains.errors import RpcError
@@ -15,6 +16,8 @@ from chains.legs import NATIVE
 
 CHUNK = 200  # addresses a call: with TOKEN_GAS each, hostile tokens stay within the 50,000,000 gas of one call
 TOKEN_GAS = 200_000  # 0x030d40, for one balanceOf: a proxy takes a tenth, and no token can eat the others' gas
+
+KEPT = 4096  # pairs remembered as words: all of them are asked for at every block
 
 _WORD = 32
 _FAILED = b"\xff" * _WORD
@@ -68,8 +71,12 @@ async def read_balances(client: Client, pairs: Sequence[tuple[str, str]], block:
 
 
 def _arguments(pairs: Sequence[tuple[str, str]]) -> bytes:
-    words = (word for asset, holder in pairs for word in (_token(asset), bytes.fromhex(holder[2:])))
-    return b"".join(word.rjust(_WORD, b"\0") for word in words)
+    return b"".join(_pair(asset, holder) for asset, holder in pairs)
+
+
+@lru_cache(KEPT)
+def _pair(asset: str, holder: str) -> bytes:
+    return _token(asset).rjust(_WORD, b"\0") + bytes.fromhex(holder[2:]).rjust(_WORD, b"\0")
 
 
 def _token(asset: str) -> bytes:

@@ -27,6 +27,8 @@ from chains.port import LegFacts, Spend
 MAX_GAP = 100  # blocks read one by one; common nodes keep the state of 128
 KEPT = 1024  # headers kept to find a fork; for a deeper one everything is searched anew
 FILTERED = 100  # vaults up to which a search names them; for more it takes all that the factory says
+SETTLED = 100  # blocks for which a leg was full, at least, where how many they are matters no more
+AT_ONCE = 8  # questions about old blocks under way
 ATTEMPTS = 5  # looks at a chain whose best block changes while it is read, or whose nodes lag behind each other
 PAUSE = 0.05  # seconds before the second of them; doubled each time
 
@@ -59,14 +61,25 @@ class _Watched:
     watchers: int = 1
 
 
+@dataclass(slots=True)
+class _Sought:
+    """The first block at which a leg was full is searched for between two heights. held: at `high`, units."""
+
+    trial: History
+    low: int
+    high: int
+    held: int
+
+
 class Follower:
     """Follows one node. Not re-entrant: its owner holds a lock around `advance`."""
 
-    def __init__(self, client: Client, factory: str, log_range: int) -> None:
+    def __init__(self, client: Client, factory: str, log_range: int, depth: int = 0) -> None:
         self.client = client
         self.factory = factory
         self.tip: Header | None = None
         self._log_range = log_range
+        self._settled = max(SETTLED, depth)
         self._chain: dict[int, Header] = {}  # of the best chain, by height; may have holes
         self._watched: dict[str, _Watched] = {}
 
@@ -202,9 +215,10 @@ class Follower:
             self.client.call("eth_getLogs", {**spent_filter(self.factory), **block}),
             read_balances(self.client, [(one.leg.asset, one.address) for one in histories], block),
         )
-        sightings = _sightings(logs)
+        sightings = _by_vault(_sightings(logs))
         for history, balance in zip(histories, balances, strict=True):
-            _record(history, sightings)
+            if history.address in sightings:
+                _record(history, sightings[history.address])
             history.observe(header.height, balance or 0)
 
     # --- searching
@@ -218,9 +232,7 @@ class Follower:
             balances = [held or 0 for held in await read_balances(self.client, pairs, {"blockHash": tip.hash})]
         except RpcError as error:
             raise _Moved(error) from error
-        starts = await asyncio.gather(
-            *(self._begin(trial, sightings, held, tip) for trial, held in zip(trials, balances, strict=True))
-        )
+        starts = await self._begin(trials, sightings, balances, tip)
         # What was asked for by height is of this chain only if its tip still is on the best chain afterwards.
         still = await self.header(hex(tip.height))
         if still is None or still.hash != tip.hash:
@@ -230,33 +242,59 @@ class Follower:
             history.take(trial)
 
     async def _begin(
-        self, history: History, sightings: Iterable[Sighting], held: int, tip: Header
-    ) -> tuple[int, int] | None:
-        """Record the spends and find the first block from `next` on at which the leg was full, and what it held
-        there. None if it is not full, or was before.
+        self, trials: Sequence[History], sightings: Iterable[Sighting], balances: Sequence[int], tip: Header
+    ) -> list[tuple[int, int] | None]:
+        """Record the spends and find for each leg the first block from `next` on at which it was full, and what it
+        held there. None if it is not full, or was before.
 
-        Deposits and spends only ever add up, which bisection relies on; where the node serves the state of old
-        blocks no more, the leg counts from the first that it does serve."""
-        before = history.full_since
-        _record(history, sightings)
-        if before is not None or history.lacks(held, tip.height) > 0:
-            return None
-        low, high = history.next, tip.height
-        while low < high:
-            middle = (low + high) // 2
-            found = await self._held_at(history, middle)
-            if found is not None and history.lacks(found, middle) <= 0:
-                high, held = middle, found
+        One that was full long ago counts from then: nobody asks for more confirmations than that."""
+        seen = _by_vault(sightings)
+        wanted: dict[int, _Sought] = {}
+        for number, (trial, held) in enumerate(zip(trials, balances, strict=True)):
+            before = trial.full_since
+            if trial.address in seen:
+                _record(trial, seen[trial.address])
+            if before is None and trial.lacks(held, tip.height) <= 0:
+                wanted[number] = _Sought(trial, trial.next, tip.height, held)
+        await self._ask_at(tip.height - self._settled, [one for one in wanted.values() if one.low < one.high])
+        done = {number: one for number, one in wanted.items() if one.high == tip.height - self._settled}
+        await self._bisect([one for number, one in wanted.items() if number not in done])
+        return [
+            (wanted[number].high, wanted[number].held) if number in wanted else None
+            for number in range(len(trials))
+        ]
+
+    async def _bisect(self, sought: Sequence[_Sought]) -> None:
+        """Deposits and spends only ever add up, which bisection relies on; where the node serves the state of old
+        blocks no more, a leg counts from the first that it does serve. Legs that are asked for at the same block
+        are asked for together."""
+        while left := [one for one in sought if one.low < one.high]:
+            groups: dict[int, list[_Sought]] = {}
+            for one in left:
+                groups.setdefault((one.low + one.high) // 2, []).append(one)
+            places = asyncio.Semaphore(AT_ONCE)
+            async with asyncio.TaskGroup() as group:
+                for height, some in groups.items():
+                    group.create_task(self._ask_at(height, some, places))
+
+    async def _ask_at(
+        self, height: int, sought: Sequence[_Sought], places: asyncio.Semaphore | None = None
+    ) -> None:
+        """Narrow each search down by what its leg held at a block."""
+        inside = [one for one in sought if one.low <= height < one.high]
+        if not inside:
+            return
+        pairs = [(one.trial.leg.asset, one.trial.address) for one in inside]
+        async with places or contextlib.nullcontext():
+            try:
+                found = await read_balances(self.client, pairs, hex(height))
+            except RpcError:
+                found = [None] * len(pairs)  # pruned
+        for one, held in zip(inside, found, strict=True):
+            if held is not None and one.trial.lacks(held, height) <= 0:
+                one.high, one.held = height, held
             else:
-                low = middle + 1
-        return high, held
-
-    async def _held_at(self, history: History, height: int) -> int | None:
-        try:
-            [held] = await read_balances(self.client, [(history.leg.asset, history.address)], hex(height))
-        except RpcError:
-            return None  # pruned
-        return held
+                one.low = height + 1
 
     async def _range(self, histories: Sequence[History], last: int) -> list[Sighting]:
         """What left these vaults up to block `last`, asked for in ranges that the node accepts."""
@@ -300,6 +338,13 @@ def _record(history: History, sightings: Iterable[Sighting]) -> None:
             history.record(seen.height, Spend(seen.txid, path, spent.amount, spent.preimages, depth=0))
         elif spent.preimages and seen.txid not in moved:
             history.record(seen.height, Spend(seen.txid, None, 0, spent.preimages, depth=0))
+
+
+def _by_vault(sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
+    found: dict[str, list[Sighting]] = {}
+    for seen in sightings:
+        found.setdefault(seen.spent.vault, []).append(seen)
+    return found
 
 
 def _header(raw: dict[str, Any]) -> Header:

@@ -11,7 +11,7 @@ from chains.evm.account import Account
 from chains.evm.balances import read_balances
 from chains.evm.client import Client
 from chains.evm.errors import Reverted
-from chains.evm.market import bumped, read_market
+from chains.evm.market import Market, bumped, read_market
 from chains.evm.reserves import Reserves, reserves
 from chains.evm.reverts import words_of
 from chains.evm.settings import EvmSettings
@@ -38,6 +38,17 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """The account and the market at the node's best block. used: nonces that are mined; queued: and those in the
+    node's pool that follow on them. coin: wei."""
+
+    used: int
+    queued: int
+    market: Market
+    coin: int
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """The nonce of a transaction to be signed. used: nonces that are mined; queued: and those in the node's pool
     that follow on them. held: what other transactions of ours will take before it."""
@@ -58,12 +69,27 @@ class Purse:
         self.chain = client.name
         self.address = account.address
 
+    async def standing(self) -> Standing:
+        """All that a transaction of ours depends on, asked for at once; for `slot` and `sign`."""
+        used, queued, market, coin = await asyncio.gather(
+            self._count("latest"),
+            self._count("pending"),
+            read_market(self.client, self.settings.min_tip),
+            self.balance(NATIVE, self.address),
+        )
+        return Standing(used, queued, market, coin)
+
     # --- nonces
 
-    async def slot(self, pending: Sequence[SignedTx], replacing: SignedTx | None) -> Slot:
+    async def slot(
+        self, pending: Sequence[SignedTx], replacing: SignedTx | None, known: Standing | None = None
+    ) -> Slot:
         """The nonce of what is replaced, or the lowest that neither the chain nor the node's pool nor a pending
         transaction of ours has taken. Raises WouldFail if it is too late for a replacement."""
-        used, queued = await asyncio.gather(self._count("latest"), self._count("pending"))
+        if known is None:
+            used, queued = await asyncio.gather(self._count("latest"), self._count("pending"))
+        else:
+            used, queued = known.used, known.queued
         if replacing is None:
             nonce = max(used, queued)
             taken = reserves(pending, self.address, used, None).nonces
@@ -122,10 +148,18 @@ class Purse:
             raise WouldFail(self.chain, words_of(error)) from error
 
     async def sign(
-        self, call: Call, gas: int, slot: Slot, price: int, cap: int | None, beaten: Sequence[SignedTx | None]
+        self,
+        call: Call,
+        gas: int,
+        slot: Slot,
+        price: int,
+        cap: int | None,
+        beaten: Sequence[SignedTx | None],
+        known: Standing | None = None,
     ) -> SignedTx:
         """Price it, check that it can be paid for, sign it. It outbids every transaction in `beaten`."""
-        market = await read_market(self.client, self.settings.min_tip)
+        market = known.market if known else await read_market(self.client, self.settings.min_tip)
+        coin = known.coin if known else await self.balance(NATIVE, self.address)
         old = [read_transaction(tx) for tx in beaten if tx is not None]
         price = max([price, *(bumped(tx.price) for tx in old)])
         tip = max([market.tip(price), *(bumped(tx.tip) for tx in old)])
@@ -134,7 +168,7 @@ class Purse:
             nonce=slot.nonce,
             tip=min(tip, price),
             price=price,
-            gas=await self._limit(gas, price, call.value, cap, slot.held),
+            gas=self._limit(gas, price, call.value, cap, coin - slot.held.native),
             to=call.to,
             value=call.value,
             data=call.data,
@@ -145,13 +179,12 @@ class Purse:
         value, data = hex(call.value), "0x" + call.data.hex()
         return {"from": self.address, "to": call.to, "value": value, "data": data}
 
-    async def _limit(self, gas: int, price: int, value: int, cap: int | None, held: Reserves) -> int:
+    def _limit(self, gas: int, price: int, value: int, cap: int | None, purse: int) -> int:
         """The gas limit: with the margin, or what cap and purse leave of it. Raises FeeAboveCap,
         InsufficientFunds."""
         least = -(-gas * LEAST_MARGIN[0] // LEAST_MARGIN[1])
         if cap is not None and least * price > cap:
             raise FeeAboveCap(self.chain, least * price, cap)
-        purse = await self.balance(NATIVE, self.address) - held.native
         if value + least * price > purse:
             raise InsufficientFunds(self.chain, NATIVE, value + least * price, max(purse, 0))
         affordable = purse - value if cap is None else min(cap, purse - value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -10,11 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
+from relayer.cli import remote
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit
+from relayer.cli.remote import Api
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from htlc.protocols.base import Will
     from htlc.terms import LegTerms
+    from relayer.api.client import Client
+    from relayer.api.models import WishName
     from relayer.party import Party
 
 app = typer.Typer(no_args_is_help=True)
@@ -58,6 +65,8 @@ class Exercise(StrEnum):
     ATTESTED = "attested"
 
 
+# What commands ask for, and how the journal calls it.
+WILLS: Mapping[WishName, str] = {"exercise": "exercise", "release": "let_go", "refund": "stop"}
 PROTOCOLS = {Exercise.PREFUNDED: "option", Exercise.ATTESTED: "attested"}
 
 
@@ -88,6 +97,7 @@ def propose_option(
     vol: Annotated[float | None, typer.Option(help="Volatility per year; 0.6 is 60 %.")] = None,
     spread: Annotated[float, typer.Option(help="On top of the fair premium; 0.05 is 5 %.")] = 0.0,
     backup: BackupOption = None,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -103,7 +113,7 @@ def propose_option(
         options["releases"] = "yes" if releases else "no"
     members = tuple(quorum or ()) if exercise is Exercise.ATTESTED else None
     name = PROTOCOLS[exercise]
-    _propose(name, role.value, legs, options, peer, life, backup, config, json, (spot, vol, spread), members)
+    _propose(name, role.value, legs, options, peer, life, backup, api, config, json, (spot, vol, spread), members)
 
 
 @propose_app.command("swap")
@@ -113,11 +123,12 @@ def propose_swap(
     y: Annotated[str, typer.Option(help=f"What the participant pays: {LEG}.")],
     role: Annotated[SwapRole, typer.Option(help="Ours.")] = SwapRole.INITIATOR,
     backup: BackupOption = None,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
     """Propose an atomic swap, with the shortest deadlines that are safe for both."""
-    _propose("swap", role.value, {"x": x, "y": y}, {}, peer, 0, backup, config, json)
+    _propose("swap", role.value, {"x": x, "y": y}, {}, peer, 0, backup, api, config, json)
 
 
 def _propose(
@@ -128,6 +139,7 @@ def _propose(
     peer: str,
     life: int,
     backup: str | None,
+    api: str,
     config: Path,
     as_json: bool,
     market: tuple[float | None, float | None, float] = (None, None, 0.0),
@@ -135,15 +147,55 @@ def _propose(
 ) -> None:
     async def work(party: Party) -> dict[str, Any]:
         quorum = None if attesters is None else party.quorum(attesters)
-        parsed = {leg: _leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
+        parsed = {leg: leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
         chains = {leg: parsed["strike" if legs[leg] == AUTO else leg].chain for leg in legs}
         times = party.ladder(name, chains, life, backup)
         if legs.get("premium") == AUTO:
             parsed["premium"] = await _priced(party, options["kind"], parsed, times, market)
         return proposal_document(await party.propose(name, role, parsed, options, times, peer, quorum, backup))
 
-    document = _with_party(work, config, as_json)
+    async def ask(client: Client) -> dict[str, Any]:
+        body = _body(name, role, legs, options, peer, life, backup, attesters)
+        return await remote.propose(client, body, _market(market) if legs.get("premium") == AUTO else None)
+
+    document = remote.through(api, config, as_json, ask, lambda: with_party(work, config))
     emit(document, as_json, lambda: _proposal_words(document))
+
+
+def _body(
+    name: str,
+    role: str,
+    legs: Mapping[str, str],
+    options: Mapping[str, str],
+    peer: str,
+    life: int,
+    backup: str | None,
+    attesters: tuple[str, ...] | None,
+) -> dict[str, Any]:
+    """A proposal as the API takes it; a premium that is to be priced is left out."""
+    parsed = {leg: leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
+    body: dict[str, Any] = {"protocol": name, "role": role, "peer": peer, "backup": backup and str(backup)}
+    body["legs"] = {
+        leg: {"chain": terms.chain, "asset": terms.asset, "units": str(terms.amount)}
+        for leg, terms in parsed.items()
+    }
+    if name != "swap":
+        body |= {"kind": options["kind"], "life": life}
+    if "releases" in options:
+        body["releases"] = options["releases"] == "yes"
+    if attesters is not None:
+        body["quorum"] = attesters
+    return body
+
+
+def _market(market: tuple[float | None, float | None, float]) -> dict[str, float]:
+    """What an option is priced at. Raises BadRequest."""
+    from relayer.errors import BadRequest
+
+    spot, vol, spread = market
+    if spot is None or vol is None:
+        raise BadRequest("--premium auto needs --spot and --vol")
+    return {"spot": spot, "vol": vol, "spread": spread}
 
 
 async def _priced(
@@ -158,18 +210,16 @@ async def _priced(
     from options.quoting import Market
     from relayer.errors import BadRequest
 
-    spot, vol, spread = market
-    if spot is None or vol is None:
-        raise BadRequest("--premium auto needs --spot and --vol")
+    at = _market(market)
     try:
-        quote = await party.quote(kind, legs, times, Market(spot, vol), spread)
+        quote = await party.quote(kind, legs, times, Market(at["spot"], at["vol"]), at["spread"])
     except OptionsError as error:
         raise BadRequest(str(error)) from error
     typer.secho(f"premium {quote.premium.units} {quote.premium.asset.symbol}", err=True)
     return replace(legs["strike"], amount=quote.premium.units)
 
 
-def _leg_terms(leg: str, text: str) -> LegTerms:
+def leg_terms(leg: str, text: str) -> LegTerms:
     from htlc.terms import LegTerms, parse_amount
     from relayer.errors import BadRequest
 
@@ -221,6 +271,7 @@ def accept(
     proposal: Annotated[str, typer.Argument(help="The proposal's id.")],
     refuse: Annotated[bool, typer.Option(help="Refuse it instead.")] = False,
     backup: BackupOption = None,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -232,7 +283,13 @@ def accept(
         decide = party.agreement.refuse if refuse else party.agreement.accept
         return proposal_document(await party.mailer.send(await decide(proposal)))
 
-    document = _with_party(work, config, json)
+    document = remote.through(
+        api,
+        config,
+        json,
+        lambda client: remote.decide(client, proposal, refuse, backup and str(backup)),
+        lambda: with_party(work, config),
+    )
     emit(document, json, lambda: _proposal_words(document))
 
 
@@ -242,6 +299,7 @@ def accept(
 @app.command("list")
 def list_deals(
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -262,7 +320,7 @@ def list_deals(
                 "proposals": [proposal_document(proposal) for proposal in waiting],
             }
 
-    document = run(work(), json)
+    document = remote.through(api, config, json, lambda client: remote.list_deals(client, everything), work)
     emit(document, json, lambda: _list_words(document))
 
 
@@ -285,7 +343,7 @@ def _list_words(document: dict[str, Any]) -> Any:
 
 
 @app.command()
-def show(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def show(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Show a deal as the chains show it now, and say what happens next and by when."""
 
     async def work(party: Party) -> dict[str, Any]:
@@ -294,30 +352,37 @@ def show(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> N
         seen = await party.observe(deal)
         return full(seen, await party.store.intents(deal))
 
-    document = _with_party(work, config, json)
+    document = remote.through(
+        api, config, json, lambda client: remote.show(client, deal), lambda: with_party(work, config)
+    )
     emit(document, json, lambda: _deal_words(document))
 
 
 @app.command()
-def watch(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def watch(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Follow a deal until it is closed; says each change on stderr. `strikelock run` must be at work."""
+    said: list[str] = []
+
+    def say(document: dict[str, Any]) -> None:
+        now = "  ".join(f"{name} {_leg_state(leg)}" for name, leg in document["legs"].items())
+        if [now] != said[-1:]:
+            typer.echo(now, err=True)
+            said.append(now)
 
     async def work(party: Party) -> dict[str, Any]:
         from relayer.report import full
 
-        last = None
         while True:
             seen = await party.observe(deal)
             document = full(seen, await party.store.intents(deal))
-            now = {name: _leg_state(leg) for name, leg in document["legs"].items()}
-            if now != last:
-                typer.echo("  ".join(f"{name} {state}" for name, state in now.items()), err=True)
-                last = now
+            say(document)
             if document["outcome"] is not None:
                 return document
             await asyncio.sleep(1)
 
-    document = _with_party(work, config, json)
+    document = remote.through(
+        api, config, json, lambda client: remote.watch(client, deal, say), lambda: with_party(work, config)
+    )
     emit(document, json, lambda: _deal_words(document))
 
 
@@ -362,28 +427,29 @@ def _by(moment: int | None) -> str:
 
 
 @app.command()
-def exercise(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def exercise(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Exercise an option we hold. `strikelock run` does it as soon as it is safe.
 
     Of an attested option it pays the strike first, and takes the collateral when the attesters have signed.
     """
-    _steer(deal, config, json, exercise=True)
+    _steer(deal, "exercise", api, config, json)
 
 
 @app.command()
-def release(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def release(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Let the other party's money go early, and get ours, where the terms allow it."""
-    _steer(deal, config, json, let_go=True)
+    _steer(deal, "release", api, config, json)
 
 
 @app.command()
-def refund(deal: DealId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def refund(deal: DealId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Go no further: fund and reveal nothing more, and take our money back as soon as its time has come."""
-    _steer(deal, config, json, stop=True)
+    _steer(deal, "refund", api, config, json)
 
 
-def _steer(deal: str, config: Path, as_json: bool, **wishes: bool) -> None:
+def _steer(deal: str, wish: WishName, api: str, config: Path, as_json: bool) -> None:
     """Store what the user wants. The running party finds it there at its next look."""
+    wishes = {WILLS[wish]: True}
 
     async def work() -> dict[str, Any]:
         from relayer.settings import database_url, load
@@ -392,18 +458,15 @@ def _steer(deal: str, config: Path, as_json: bool, **wishes: bool) -> None:
         async with await Store.open(database_url(load(config))) as store:
             will: Will = replace((await store.deal(deal)).will, **wishes)
             await store.resolve(deal, will)
-            return {"deal": deal, "will": {name: getattr(will, name) for name in ("exercise", "let_go", "stop")}}
+            return {"deal": deal, "will": {name: getattr(will, name) for name in WILLS.values()}}
 
-    document = run(work(), as_json)
+    document = remote.through(api, config, as_json, lambda client: remote.wish(client, deal, wish), work)
     emit(document, as_json, lambda: f"noted for deal {deal}; the running party acts on it")
 
 
-def _with_party(work: Any, config: Path, as_json: bool) -> dict[str, Any]:
-    async def opened() -> dict[str, Any]:
-        from relayer.party import Party
-        from relayer.settings import load
+async def with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:
+    from relayer.party import Party
+    from relayer.settings import load
 
-        async with Party.open(load(config), drive=False) as party:
-            return dict(await work(party))
-
-    return run(opened(), as_json)
+    async with Party.open(load(config), drive=False) as party:
+        return await work(party)

@@ -8,6 +8,7 @@ import typer
 from relayer.cli import (
     attester,
     bench,
+    bench_daemon,
     bench_pricing,
     bench_relay,
     config,
@@ -17,11 +18,13 @@ from relayer.cli import (
     keys,
     leg,
     nodes,
+    offer,
     option,
     recover,
     relay,
     run,
     sim,
+    token,
     tower,
     validator,
 )
@@ -37,7 +40,9 @@ app.command("health-check", help=run.HEALTH_HELP)(run.health_check)
 app.add_typer(deal.app, name="deal", help="Propose, accept, watch and steer deals.")
 deal.app.command("export")(recover.export)
 app.command("recover", help=recover.HELP)(recover.recover)
+app.add_typer(offer.app, name="offer", help=offer.HELP)
 app.add_typer(tower.app, name="tower", help=tower.HELP)
+app.add_typer(token.app, name="token", help=token.HELP)
 app.add_typer(relay.app, name="relayer", help=relay.HELP)
 app.add_typer(relay.query, name="query", help=relay.QUERY_HELP)
 app.add_typer(validator.app, name="validator", help=validator.HELP)
@@ -48,6 +53,7 @@ app.add_typer(nodes.app, name="nodes", help="Start and stop regtest nodes of you
 app.add_typer(option.app, name="option", help="Price options.")
 app.add_typer(sim.app, name="sim", help="Play deals on simulated chains, against adversaries, faults and crashes.")
 app.add_typer(bench.app, name="bench", help="Measure costs and speed.")
+bench.app.command("daemon", help=bench_daemon.HELP)(bench_daemon.daemon)
 bench.app.command("pricing", help=bench_pricing.HELP)(bench_pricing.pricing)
 bench.app.command("relay", help=bench_relay.HELP)(bench_relay.relay)
 app.add_typer(config.app, name="config", help="Show and check the configuration.")

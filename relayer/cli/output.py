@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -69,9 +68,9 @@ def _exit_code(error: StrikelockError) -> Exit:
 
 def error_document(error: StrikelockError) -> dict[str, Any]:
     """An error for programs: its type, its message, its fields."""
-    values = {f.name: getattr(error, f.name) for f in fields(error)} if is_dataclass(error) else {}
-    plain = {name: value if isinstance(value, int | float | str) else str(value) for name, value in values.items()}
-    return {"type": type(error).__name__, "message": str(error), **plain}
+    from relayer.errors import error_fields
+
+    return {"type": type(error).__name__, "message": str(error), **error_fields(error)}
 
 
 def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNING) -> T:

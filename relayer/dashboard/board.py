@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from options.quoting import Market
 from relayer.dashboard.cards import address_link, deal_card, urgency
-from relayer.dashboard.coins import Coins, coin_key
+from relayer.dashboard.coins import coin_key
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.models import Board, ChainCard, Check, ClosedCard, Holding, Profile, ProposalCard
 from relayer.dashboard.option import is_option, profile
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 WINDOW = 20  # deals on one page: a document stays small however many are open
 CLOSED = 10  # deals that are over, and undecided proposals, at most
 KEPT = 64  # boards of one look, at most
+VERSION = version("strikelock")
 UNDECIDED = ("received", "offered", "accepted")
 
 
@@ -31,22 +34,21 @@ class BoardMaker:
         self._party = daemon.party
         self._driver = daemon.driver
         self._lanes = lanes
-        self._coins = Coins(daemon.party.chains, daemon.party.settings)
+        self._coins = daemon.coins
         self._closed: tuple[frozenset[str], tuple[ClosedCard, ...]] | None = None
-        self._made: dict[int, Board] = {}  # by first deal, of one look
+        self._made: dict[int, asyncio.Task[Board]] = {}  # by first deal, of one look
         self._look = -1
 
     async def board(self, first: int = 0) -> Board:
         """The page with the open deals from the `first` most urgent one on. Made once for each look of the driver,
-        however many ask."""
+        however many ask, also where they ask while it is being made."""
         look = self._driver.pulse.ticks
         if look != self._look or len(self._made) >= KEPT:
             self._made, self._look = {}, look
-        if first not in self._made:
-            made = self._made
-            made[first] = await self._make(first)
-            return made[first]
-        return self._made[first]
+        making = self._made.get(first)
+        if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
+            making = self._made[first] = asyncio.create_task(self._make(first))
+        return await asyncio.shield(making)  # who gives up waiting must not take it from the others
 
     async def profile(self, deal: str, market: Market | None) -> Profile | None:
         """The position of an open option deal; None where there is none of that id, or an asset of it is not known
@@ -71,7 +73,7 @@ class BoardMaker:
         held = [(chain, asset) for chain, assets in self._daemon.held.items() for asset in assets]
         wanted = [*((leg.chain, leg.asset) for leg in legs), *held]
         return Board(
-            version=version("strikelock"),
+            version=VERSION,
             identity=self._party.identity,
             now=int(self._party.clock.now()),
             live=health.live,
@@ -93,6 +95,7 @@ class BoardMaker:
 
     def _chains(self, vitals: Vitals, health: Health) -> Iterator[ChainCard]:
         checks = {check.name: check for check in health.checks}
+        flying = self._flying()
         for name, chain in vitals.chains.items():
             seen, check = self._driver.snapshots.get(name), checks[f"chain {name}"]
             yield ChainCard(
@@ -104,12 +107,17 @@ class BoardMaker:
                 age=chain.age,
                 stale_after=chain.stale_after,
                 clock=seen.tip.time if seen else None,
-                pending=self._pending(name),
+                pending=flying[name],
             )
 
-    def _pending(self, chain: str) -> int:
-        attempts = (a for report in self._driver.reports.values() for a in report.observation.attempts.all)
-        return sum(a.tx.chain == chain and a.intent.final is None for a in attempts)
+    def _flying(self) -> Counter[str]:
+        """Transactions of ours without a final word, by chain."""
+        return Counter(
+            attempt.tx.chain
+            for report in self._driver.reports.values()
+            for attempt in report.observation.attempts.all
+            if attempt.intent.final is None
+        )
 
     def _holdings(self) -> Iterator[Holding]:
         for chain, assets in self._daemon.held.items():

@@ -39,7 +39,7 @@ def deal_card(report: Report, margin: int | None, explorers: Explorers) -> DealC
         margin=margin,
         troubles=report.troubles,
         steps=tuple(StepCard(who=step.who, text=step.text, by=step.by) for step in seen.explain()),
-        legs=tuple(_leg(seen, name, explorers) for name in terms.legs),
+        legs=tuple(leg_card(seen, name, explorers) for name in terms.legs),
         deadlines=tuple(_deadlines(seen)),
         transactions=tuple(_transaction(seen, attempt, explorers) for attempt in seen.attempts.all),
         will=tuple(wish for wish in WISHES if getattr(deal.will, wish)),
@@ -54,10 +54,11 @@ def urgency(report: Report, margin: int | None) -> tuple[int, str]:
     return (margin if margin is not None else min(ahead, default=0), seen.deal.id)
 
 
-def _leg(seen: Observation, name: str, explorers: Explorers) -> LegCard:
+def leg_card(seen: Observation, name: str, explorers: Explorers) -> LegCard:
+    """One leg of an open deal."""
     leg = seen.known.legs[name]
     address = seen.known.addresses[name]
-    state, path, depth = _state(seen.view.legs[name])
+    state, path, depth = leg_state(seen.view.legs[name])
     return LegCard(
         name=name,
         chain=leg.chain,
@@ -75,7 +76,8 @@ def _leg(seen: Observation, name: str, explorers: Explorers) -> LegCard:
     )
 
 
-def _state(state: LegState) -> tuple[State, str | None, int]:
+def leg_state(state: LegState) -> tuple[State, str | None, int]:
+    """The state of a leg as a word, the path that spent it, and how deep that is."""
     match state:
         case Absent():
             return "absent", None, 0

@@ -6,6 +6,7 @@ than a number of JavaScript holds. `coin` is a key of `Board.coins`, "chain/asse
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -190,6 +191,11 @@ class Board(_Part):
     closed: tuple[ClosedCard, ...]
     proposals: tuple[ProposalCard, ...]
     relayer: Lanes | None
+
+    @cached_property
+    def text(self) -> str:
+        """The document, written once for all who read it."""
+        return self.model_dump_json()
 
 
 class Point(_Part):

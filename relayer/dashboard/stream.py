@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from relayer.dashboard.board import BoardMaker
+from relayer.streaming import Line, Readers
 
 PACE_SECONDS: Final = 1.0  # between two looks for something new
 BEAT_SECONDS: Final = 15.0  # a reader hears from us so often, or the line is dead
@@ -21,48 +22,24 @@ class Streams:
 
     def __init__(self, maker: BoardMaker) -> None:
         self._maker = maker
-        self._open = 0
-        self._closing = asyncio.Event()
-
-    async def close(self, _: web.Application | None = None) -> None:
-        """End every stream after its current event."""
-        self._closing.set()
+        self._readers = Readers()
+        self.close = self._readers.close
 
     async def serve(self, request: web.Request, first: int) -> web.StreamResponse:
         """Send boards until the reader goes. Raises HTTPServiceUnavailable where too many read already."""
-        if self._open >= MAX_STREAMS:
+        if self._readers.open >= MAX_STREAMS:
             raise web.HTTPServiceUnavailable(text="too many streams", headers={"Retry-After": RETRY_AFTER})
-        self._open += 1
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        try:
-            await response.prepare(request)
-            await self._send(response, first)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()  # what it never took would keep the connection
-        except ConnectionError:
-            pass  # the reader is gone, which is how streams end
-        finally:
-            self._open -= 1
-        return response
+        return await self._readers.serve(request, WRITE_SECONDS, lambda line: self._send(line, first))
 
-    async def _send(self, response: web.StreamResponse, first: int) -> None:
+    async def _send(self, line: Line, first: int) -> None:
         loop = asyncio.get_running_loop()
         last, sent_at = None, loop.time()
-        while not self._closing.is_set():
+        while not self._readers.closing.is_set():
             board = await self._maker.board(first)
             if board is not last:
                 last, sent_at = board, loop.time()
-                await _write(response, f"event: board\ndata: {board.model_dump_json()}\n\n")
+                await line.event("board", board.text)
             elif loop.time() - sent_at > BEAT_SECONDS:
                 sent_at = loop.time()
-                await _write(response, ": still here\n\n")
-            try:
-                await asyncio.wait_for(self._closing.wait(), PACE_SECONDS)
-            except TimeoutError:
-                continue
-
-
-async def _write(response: web.StreamResponse, text: str) -> None:
-    async with asyncio.timeout(WRITE_SECONDS):
-        await response.write(text.encode())
+                await line.beat()
+            await self._readers.pause(PACE_SECONDS)

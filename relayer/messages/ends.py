@@ -18,6 +18,7 @@ from relayer.errors import BadLane
 
 GROUP: Final = 256  # messages whose bits the inbox keeps in one word
 AT_ONCE: Final = 8  # reads of words under way at once
+REMEMBERED: Final = 64  # headers kept below the newest final block
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,30 @@ class Block:
     hash: str
 
 
+class Headers:
+    """Blocks of the last looks that are linked to the newest one by their parents' hashes: what a node would say
+    of their heights needs no asking."""
+
+    def __init__(self, kept: int) -> None:
+        self.tip = Block(-1, "")
+        self._kept = kept
+        self._linked: dict[int, Block] = {}  # of the chain that `tip` ends, by height; without holes
+
+    def add(self, tip: Block, parent: str) -> None:
+        """A new best block."""
+        below = self._linked.get(tip.height - 1)
+        if below is None or below.hash != parent:
+            self._linked = {}
+        self._linked = {
+            at: block for at, block in self._linked.items() if tip.height - self._kept < at < tip.height
+        }
+        self._linked[tip.height] = self.tip = tip
+
+    def at(self, height: int) -> Block | None:
+        """The block at a height, if it is one of those."""
+        return self._linked.get(height)
+
+
 class Outbox:
     """The source of a lane, by one node. depth: blocks until one counts as final."""
 
@@ -35,23 +60,30 @@ class Outbox:
         self.client = client
         self.lane = lane
         self.depth = depth
-        self.head = ""  # hash of the best block at the last look
+        self._headers = Headers(depth + REMEMBERED)
         self._log_range = log_range
+
+    @property
+    def head(self) -> str:
+        """Hash of the best block at the last look."""
+        return self._headers.tip.hash
 
     async def final(self) -> Block:
         """The newest final block. Raises ChainUnavailable."""
-        tip = await self._header("latest")
-        self.head = tip.hash
+        tip, parent = await self._header("latest")
+        self._headers.add(tip, parent)
         return await self.block(max(0, tip.height - self.depth + 1))
 
     async def block(self, height: int) -> Block:
-        """The block at a height. Raises ChainUnavailable."""
-        return await self._header(hex(height))
+        """The block at a height, on the chain of the last look where it is known from there. Raises
+        ChainUnavailable."""
+        known = self._headers.at(height)
+        return known if known is not None else (await self._header(hex(height)))[0]
 
-    async def _header(self, block: str) -> Block:
+    async def _header(self, block: str) -> tuple[Block, str]:
         raw = await self.client.call("eth_getBlockByNumber", block, False)
         try:
-            return Block(int(raw["number"], 16), str(raw["hash"]))
+            return Block(int(raw["number"], 16), str(raw["hash"])), str(raw["parentHash"])
         except (KeyError, TypeError, ValueError) as error:
             raise ChainUnavailable(self.client.name, f"it has no block {block}") from error
 
@@ -121,25 +153,34 @@ class Inbox:
         at: Any = "latest" if block is None else {"blockHash": block.hash}
         return str(await self.client.call("eth_call", {"to": to, "data": "0x" + data.hex()}, at))
 
+    async def _number(self, data: bytes, block: Block | None = None) -> int:
+        """A number that the inbox answers with: zero in blocks before there was an inbox."""
+        answer = await self.view(self.lane.inbox, data, block)
+        if answer == "0x" and block is not None:
+            return 0
+        try:
+            return calls.read_number(answer)
+        except ValueError as error:
+            raise ChainUnavailable(self.client.name, f"the inbox's answer is no number: {answer[:80]}") from error
+
     async def delivered(self, groups: Sequence[int], block: Block | None = None) -> dict[int, int]:
         """The inbox's words of bits, by group."""
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(group: int) -> int:
             async with places:
-                data = calls.delivered_call(self.lane.id, group)
-                return calls.read_number(await self.view(self.lane.inbox, data, block))
+                return await self._number(calls.delivered_call(self.lane.id, group), block)
 
         found = await asyncio.gather(*(one(group) for group in groups))
         return dict(zip(groups, found, strict=True))
 
     async def accepted(self, root: bytes) -> int:
         """How many messages an accepted root covers; zero for another."""
-        return calls.read_number(await self.view(self.lane.inbox, calls.accepted_call(self.lane.id, root)))
+        return await self._number(calls.accepted_call(self.lane.id, root))
 
     async def failed(self, id_: bytes) -> bool:
         """Whether a message waits to be tried again."""
-        return bool(calls.read_number(await self.view(self.lane.inbox, calls.failed_call(id_))))
+        return bool(await self._number(calls.failed_call(id_)))
 
     async def paused(self) -> bool:
         """Whether the guardian paused the lane. Raises BadLane where it does not lead here."""
@@ -152,6 +193,12 @@ class Inbox:
     async def signers(self, regtest: bool) -> SignerSet:
         """The set in force, from the event that installed it; its hash is compared with what the quorum says.
         Raises BadLane, also for a quorum of one unless `regtest`."""
+        try:
+            return await self._signers(regtest)
+        except (ValueError, IndexError, BadEvent) as error:
+            raise BadLane(self.lane.id.hex(), f"its inbox names no quorum: {error}") from error
+
+    async def _signers(self, regtest: bool) -> SignerSet:
         quorum = calls.read_address(await self.view(self.lane.inbox, calls.QUORUM_CALL))
         current = calls.read_number(await self.view(quorum, calls.CURRENT_CALL))
         query = {"address": quorum, "topics": [calls.ROTATED, f"0x{current:064x}"]}

@@ -6,6 +6,7 @@ delivered, from the inbox's bits; settled, from those bits in a final block. Sto
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,7 +24,8 @@ from relayer.messages.ends import GROUP, Block, Inbox, Outbox
 from relayer.messages.governor import DAY, judge, terms_of, value_of
 from relayer.messages.log import LaneLog
 from relayer.messages.pusher import Pusher
-from relayer.messages.signatures import Signatures
+from relayer.messages.signatures import Asked, Signatures
+from relayer.messages.waiting import together
 from relayer.settings import LaneSettings, RelaySettings
 from settlement.spans import Spans
 from settlement.store.messages import LaneNote, MessageBook, Proved, Push
@@ -86,6 +88,11 @@ class LaneRunner:
         self._log = LaneLog(name, book, settings.since)
         self._signatures = Signatures(name, lane, book, settings.validators, settings.signatures)
         self._signers: SignerSet | None = None
+        self._proved: Proved | None = None  # by the newest checkpoint
+        self._unstored: Proved | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._glanced: frozenset[int] = frozenset()  # groups that were looked at since the last delivery
+        self.unsigned = False  # the last look found too few signatures: they may come any moment
         self._used: dict[str, int] = {}  # gas that a recipient used for a message, at most, of late
         self._recipients: dict[int, frozenset[str]] = {}  # of deliveries of this process, by number
         self._brought: dict[bytes, bool] = {}  # the root that we brought last: whether the inbox accepted it
@@ -99,14 +106,15 @@ class LaneRunner:
         await self._log.open(self.lane.id)
         self.state.settled = await self._book.spans(self._settling)
         self.state.seen = Spans(self.state.settled)
-        proved = await self._book.proved(self.lane.id)
-        self.state.attested = proved.count if proved else 0
+        self.state.held = await self._book.held_back(self.lane.id)
+        self._believe(await self._book.proved(self.lane.id))
         if self._settings.herald:
             first = next(self.state.settled.gaps(0, self._log.tree.count), (self._log.tree.count, 0))[0]
             self._notice(await self._book.sent_by(self.lane, self._settings.herald, first))
 
     async def close(self) -> None:
         await self._signatures.close()
+        await self.kept()
 
     @property
     def head(self) -> str:
@@ -122,19 +130,76 @@ class LaneRunner:
 
     async def step(self) -> bool:
         """Do what can be done now; whether there is more of it. Raises LogsContradict, ChainError, LaneError."""
-        await self.learn()
-        note = (await self._book.notes())[self.lane.id]
+        try:
+            more = await self.advance()
+        finally:
+            await self.kept()
+        await self.settle()
+        return more
+
+    async def advance(self) -> bool:
+        """Deliver what can be delivered now; whether there is more of it. Raises as `step` does.
+
+        What takes time is done at once: validators are asked while the events are still read. What is stored to
+        spare a look is stored in the end: only the delivery itself must be on disk before it is sent."""
+        looking = asyncio.ensure_future(self._book.notes())
+        try:
+            final = await self._outbox.final()
+            count, root = await self._outbox.checkpoint(final)
+            asked = await self._ask(count)
+            await self._read(final, count, root)
+            return self._may_go_on((await looking)[self.lane.id]) and await self._bring(count, asked)
+        finally:
+            await asyncio.wait({looking})
+            self._keep_beside()
+
+    async def _ask(self, count: int) -> Asked | None:
+        """Ask for signatures, where we have none for so many messages."""
+        if count <= self.state.attested:
+            return None
+        return self._signatures.ask((await self._set_in_force()).number, count)
+
+    def _may_go_on(self, note: LaneNote) -> bool:
+        self.state.trouble, self.unsigned = None, False
         if note.halted or note.paused:
             self.state.trouble = f"halted: {note.halted}" if note.halted else "paused"
-            return False
-        self.state.trouble = None
-        await self._attest()
-        await self._settle()
+        return self.state.trouble is None
+
+    async def _bring(self, count: int, asked: Asked | None) -> bool:
+        """Attest and deliver; whether there is more of it."""
+        await together(self._attest(asked), self._glance(count))
         return await self._deliver()
+
+    def _keep_beside(self) -> None:
+        """Have stored what a step found out, while the next one goes on: a disk that is slow holds up nothing that
+        could be found out again."""
+        if self._keeping is not None:
+            if not self._keeping.done():
+                return  # the next step's turn
+            self._keeping.result()
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def kept(self) -> None:
+        """Return when all that was found out is stored."""
+        if self._keeping is not None:
+            await self._keeping
+        self._keeping = None
+        await self._keep()
+
+    async def _keep(self) -> None:
+        await self._log.flush()
+        if (proved := self._unstored) is not None:
+            await self._book.prove(self.lane.id, proved)
+            self._unstored = None if self._unstored is proved else self._unstored
 
     async def learn(self) -> None:
         """Follow the source to its newest final block."""
-        self._notice(await self._log.advance(self._outbox, await self._outbox.final()))
+        final = await self._outbox.final()
+        await self._read(final, *(await self._outbox.checkpoint(final)))
+        await self._log.flush()
+
+    async def _read(self, final: Block, count: int, root: bytes) -> None:
+        await self._log.advance(self._outbox, final, count, root, self._notice)
         self.state.final = self._log.tree.count
 
     def _notice(self, fresh: Iterable[Message]) -> None:
@@ -146,22 +211,25 @@ class LaneRunner:
 
     # --- attested
 
-    async def _attest(self) -> None:
+    async def _attest(self, asked: Asked | None = None) -> None:
         """Get a quorum's signatures for all that is final."""
-        proved = await self._book.proved(self.lane.id)
-        self.state.attested = proved.count if proved else 0
         count = self._log.tree.count
         if count <= self.state.attested:
             return
         signers = await self._set_in_force()
         root = self._log.tree.root()
         try:
-            signatures = await self._signatures.gather(signers, count, root)
+            signatures = await self._signatures.gather(signers, count, root, asked)
         except TooFewSignatures as error:
             self.state.trouble = str(error)
+            self.unsigned = True
             return
-        await self._book.prove(self.lane.id, Proved(count, signers.number, root, signatures))
-        self.state.attested = count
+        self._unstored = Proved(count, signers.number, root, signatures)
+        self._believe(self._unstored)
+
+    def _believe(self, proved: Proved | None) -> None:
+        self._proved = proved
+        self.state.attested = proved.count if proved else 0
 
     async def _set_in_force(self) -> SignerSet:
         if self._signers is None:
@@ -170,7 +238,7 @@ class LaneRunner:
 
     # --- delivered and settled
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Read off the inbox's final bits what is delivered for good."""
         block = await self._final_there()
         if block is None or (block.hash, self.state.seen.size) == self._settled_at:
@@ -216,25 +284,39 @@ class LaneRunner:
 
     async def _deliver(self) -> bool:
         """Send the next batches; whether there is more than could be sent now."""
-        proved = await self._book.proved(self.lane.id)
-        if proved is None:
-            return False
-        self.state.held = await self._book.held_back(self.lane.id)
-        while (span := await self._next(proved.count)) is not None:
-            if len(self._pusher.waiting) >= self._relay.flights:
+        await self._pusher.catch_up()  # what an earlier process sent is not sent again
+        glanced, self._glanced = self._glanced, frozenset()
+        while (proved := self._proved) is not None:
+            span = await self._next(proved.count, glanced)
+            if span is None:
+                return False
+            if self._pusher.full(self._relay.flights):
                 return True
             if not await self._send(proved, *span):
                 return False
+            glanced = frozenset()
         return False
 
-    async def _next(self, count: int) -> tuple[int, int] | None:
+    async def _glance(self, count: int) -> None:
+        """Ask ahead about what will be delivered next."""
+        if count > self.state.attested and (span := self._candidate(count)) is not None:
+            groups = self._groups(span)
+            await self.look_at(groups)
+            self._glanced = frozenset(groups)
+
+    def _groups(self, span: tuple[int, int]) -> range:
+        return range(span[0] // GROUP, (span[1] - 1) // GROUP + 1)
+
+    async def _next(self, count: int, glanced: frozenset[int]) -> tuple[int, int] | None:
         """The next span to deliver: what has the nearest deadline, else the oldest. The inbox is asked first, for
         somebody else may have been there."""
         for _ in range(count // GROUP + 2):
             span = self._candidate(count)
             if span is None:
                 return None
-            groups = range(span[0] // GROUP, (span[1] - 1) // GROUP + 1)
+            groups = self._groups(span)
+            if glanced.issuperset(groups):
+                return span
             before = self.state.seen.size
             await self.look_at(groups)
             if self.state.seen.size == before:
@@ -258,7 +340,7 @@ class LaneRunner:
 
     async def _send(self, proved: Proved, first: int, end: int) -> bool:
         """Deliver as much of a span as one transaction takes; whether anything was done."""
-        batch, gas = await self._batch(await self._book.messages(self.lane, first, end))
+        batch, gas = await self._batch(await self._log.messages(self.lane, first, end))
         if not batch:
             return True  # the first is held back now: there may be others
         data = await self._call(proved, batch)
@@ -336,7 +418,10 @@ class LaneRunner:
         match error.error:
             case "NotInForce" | "NotTheMembers" | "NotEnough" | "BadSignature":
                 self._signers = None  # the set was replaced
+                await self.kept()
                 await self._book.unprove(self.lane.id, proved.count)
+                self._unstored = None
+                self._believe(await self._book.proved(self.lane.id))
                 self.state.trouble = str(error)
                 return False
             case _ if len(batch) > 1:  # more gas than was learned: count with what the messages say
@@ -362,8 +447,7 @@ class LaneRunner:
     async def look(self) -> None:
         """See what is final, attested and delivered now, and deliver nothing."""
         await self.learn()
-        proved = await self._book.proved(self.lane.id)
-        self.state.attested = proved.count if proved else 0
+        self._believe(await self._book.proved(self.lane.id))
         self.state.held = await self._book.held_back(self.lane.id)
         gaps = self.state.settled.gaps(0, self.state.final)
         await self.look_at({n for low, high in gaps for n in range(low // GROUP, (high - 1) // GROUP + 1)})

@@ -18,11 +18,11 @@ from chains.evm.account import derive_account
 from chains.evm.adapter import EvmChain
 from chains.evm.artifact import error_name
 from chains.evm.errors import Reverted
-from chains.evm.purse import Call, Purse
+from chains.evm.purse import Call, Purse, Standing
 from chains.evm.reverts import words_of
 from chains.evm.transaction import claimed, read_transaction
 from chains.legs import NATIVE
-from chains.port import SignedTx, TxPhase, TxState
+from chains.port import FeeEstimate, SignedTx, TxPhase, TxState
 from htlc.ports import Clock
 from relayer.errors import Undeliverable
 from settlement.store.messages import MessageBook, Push
@@ -50,6 +50,10 @@ class Pusher:
         self._following = asyncio.Lock()
         self.flying: tuple[Push, ...] = ()  # not final
         self.waiting: tuple[Push, ...] = ()  # not in a block
+        self.sent = asyncio.Event()  # set when something was sent; for whoever follows
+        self.freed = asyncio.Event()  # set when fewer wait than before; for whoever sends
+        self._standing: tuple[str, Standing] | None = None  # of our account, with the block as of which it is
+        self._followed = False
 
     async def balance(self) -> int:
         """Native units of the account."""
@@ -66,17 +70,37 @@ class Pusher:
     async def push(self, lane: bytes, first: int, end: int, to: str, data: bytes, gas: int) -> Push:
         """Sign, store and send a delivery. Raises FeeAboveCap, InsufficientFunds, ChainUnavailable."""
         async with self._turn:
-            slot = await self._purse.slot([one.tx for one in self.flying], None)
-            price = (await self.chain.fees()).economical
-            tx = await self._purse.sign(Call(to, 0, data), gas, slot, price, self._cap, [])
+            known = await self._known()
+            slot = await self._purse.slot([one.tx for one in self.flying], None, known)
+            price = self._estimate(known).economical
+            tx = await self._purse.sign(Call(to, 0, data), gas, slot, price, self._cap, [], known)
             return await self._send(lane, first, end, tx)
+
+    def full(self, flights: int) -> bool:
+        """Whether so many deliveries wait already. `freed` is set once fewer do."""
+        if len(self.waiting) < flights:
+            return False
+        self.freed.clear()
+        return True
+
+    async def _known(self) -> Standing:
+        """How our account and the market stand, asked for once a block. What we send ourselves is in `flying`."""
+        tip = self.chain.tip
+        if self._standing is None or tip is None or self._standing[0] != tip.hash:
+            self._standing = ("" if tip is None else tip.hash, await self._purse.standing())
+        return self._standing[1]
+
+    def _estimate(self, known: Standing) -> FeeEstimate:
+        return known.market.estimate(self.chain.settings.price_cap)
 
     async def _send(self, lane: bytes, first: int, end: int, tx: SignedTx) -> Push:
         since = self._height()
         pushed = await self._book.push(lane, first, end, tx, since, int(self._clock.now()))
-        self.flying = (*self.flying, pushed)
-        self.waiting = (*self.waiting, pushed)
+        if pushed.number not in {push.number for push in self.flying}:
+            self.flying = (*self.flying, pushed)
+            self.waiting = (*self.waiting, pushed)
         await self._broadcast(pushed)
+        self.sent.set()
         return pushed
 
     async def _broadcast(self, pushed: Push) -> None:
@@ -91,10 +115,16 @@ class Pusher:
 
     # --- what became of them
 
+    async def catch_up(self) -> None:
+        """Know what an earlier process sent. Raises ChainUnavailable."""
+        if not self._followed:
+            await self.follow()
+
     async def follow(self) -> list[tuple[Push, TxState]]:
         """Look at everything that flies, replace what is stuck; those that are in a block, each with its state.
         Raises ChainUnavailable."""
         async with self._following:
+            self.sent.clear()
             await self.chain.look()
             flying = [push for push in await self._book.flying() if push.tx.chain == self.name]
             states = [(push, await self.chain.trace(push.tx, push.since)) for push in flying]
@@ -103,11 +133,23 @@ class Pusher:
                 if state.phase in ENDED and state.depth >= self.chain.timing.depth:
                     await self._book.settle(push.number, state)
                     final.add(push.number)
-            self.flying = tuple(push for push in flying if push.number not in final)
-            self.waiting = tuple(push for push, state in states if not state.depth)
+            self._take(flying, final, [push for push, state in states if not state.depth])
             await self._hurry(self.waiting)
             await self._heal()
+            await self._known()
             return [(push, state) for push, state in states if state.phase is TxPhase.MINED]
+
+    def _take(self, found: Sequence[Push], final: set[int], waiting: Sequence[Push]) -> None:
+        """Remember what a look has shown. What was sent while it lasted it has not seen."""
+        known, before = {push.number for push in found}, len(self.waiting)
+        self.flying = (
+            *(push for push in found if push.number not in final),
+            *(push for push in self.flying if push.number not in known),
+        )
+        self.waiting = (*waiting, *(push for push in self.waiting if push.number not in known))
+        self._followed = True
+        if len(self.waiting) < before:
+            self.freed.set()
 
     async def _hurry(self, waiting: Sequence[Push]) -> None:
         """Send again what waits; the newest of each nonce is replaced once it has waited too long."""
@@ -126,10 +168,11 @@ class Pusher:
     async def _replace(self, push: Push) -> None:
         async with self._turn:
             old = read_transaction(push.tx)
-            slot = await self._purse.slot([one.tx for one in self.flying], push.tx)
-            price = (await self.chain.fees()).urgent
+            known = await self._purse.standing()
+            slot = await self._purse.slot([one.tx for one in self.flying], push.tx, known)
+            price = self._estimate(known).urgent
             call = Call(str(old.to), old.value, old.data)
-            tx = await self._purse.sign(call, old.gas, slot, price, self._cap, [push.tx])
+            tx = await self._purse.sign(call, old.gas, slot, price, self._cap, [push.tx], known)
             log.info("delivery replaced", chain=self.name, was=push.tx.txid, txid=tx.txid)
             await self._send(push.lane, push.first, push.end, tx)
 
@@ -139,10 +182,11 @@ class Pusher:
         if not nonces:
             return
         async with self._turn:
-            slot = await self._purse.slot([one.tx for one in self.flying], None)
+            known = await self._purse.standing()
+            slot = await self._purse.slot([one.tx for one in self.flying], None, known)
             if slot.nonce > max(nonces):
                 return  # the next free one is above them all
-            price = (await self.chain.fees()).urgent
-            tx = await self._purse.sign(Call(self.address), PAYMENT_GAS, slot, price, self._cap, [])
+            price = self._estimate(known).urgent
+            tx = await self._purse.sign(Call(self.address), PAYMENT_GAS, slot, price, self._cap, [], known)
             log.warning("a gap in the nonces is closed", chain=self.name, nonce=slot.nonce)
             await self._send(b"", 0, 0, tx)

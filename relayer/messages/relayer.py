@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +23,7 @@ from relayer.health import ChainVitals, Check, Health, Vitals, judge
 from relayer.messages.ends import Inbox, Outbox
 from relayer.messages.lane import LaneRunner
 from relayer.messages.pusher import Pusher
+from relayer.messages.waiting import first_of
 from relayer.party import LocalClock
 from relayer.settings import FeeSettings, LaneSettings, Settings
 from relayer.tower import Tower
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 DATABASE_FILE: Final = "relay.db"
 IDLE_SECONDS: Final = 1.0  # between two looks at a quiet lane; an announced block wakes it earlier
+SIGNING_PAUSE: Final = 0.02  # seconds until validators are asked again; doubled each time
 FIRST_PAUSE: Final = 0.5  # seconds after a failure; doubled each time, with jitter
 LONGEST_PAUSE: Final = 60.0
 CONTRADICTIONS: Final = 10  # in a row, until a lane is halted
@@ -107,6 +109,10 @@ class Relayer:
         """The connections to nodes."""
         return tuple(chain.client for chain in self._parts.chains.values())
 
+    def announced_at(self, chain: str) -> float:
+        """When a chain's node announced a block last, in monotonic seconds."""
+        return self._parts.chains[chain].announced_at
+
     # --- running
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -114,6 +120,7 @@ class Relayer:
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(self._watch())]
             carrying = [group.create_task(self._carry(runner, stop)) for runner in self.runners.values()]
+            carrying += [group.create_task(self._follow(pusher, stop)) for pusher in self.pushers.values()]
             if self._parts.tower is not None:
                 carrying.append(group.create_task(self._parts.tower.run(stop)))
             await stop.wait()
@@ -134,11 +141,16 @@ class Relayer:
 
     async def _carry(self, runner: LaneRunner, stop: asyncio.Event) -> None:
         """One lane, again and again. What passes is waited out; too many contradictions in a row halt the lane."""
-        pause, contradictions = FIRST_PAUSE, 0
+        pause, unsigned, contradictions = FIRST_PAUSE, SIGNING_PAUSE, 0
+        source = self._parts.chains[runner.source]
         while not stop.is_set():
+            announcement = source.announcement
             try:
-                if not await self._once(runner):
-                    await self._idle(runner, stop)
+                full = await runner.advance()
+                unsigned = min(2 * unsigned, IDLE_SECONDS) if runner.unsigned else SIGNING_PAUSE
+                for_ = unsigned if runner.unsigned else IDLE_SECONDS
+                freed = [self.pushers[runner.destination].freed.wait()] if full else []
+                await first_of(for_, stop.wait(), _block(source, announcement, runner.head), *freed)
                 pause, contradictions = FIRST_PAUSE, 0
                 continue
             except LogsContradict as error:
@@ -150,24 +162,42 @@ class Relayer:
             except (ChainError, LaneError) as error:
                 runner.state.trouble = str(error)
                 log.warning("lane waits", lane=runner.name, reason=str(error))
-            await _sleep(stop, pause * random.uniform(0.5, 1.0))
+            await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _follow(self, pusher: Pusher, stop: asyncio.Event) -> None:
+        """What became of deliveries on one chain, again and again."""
+        pause = FIRST_PAUSE
+        runners = [runner for runner in self.runners.values() if runner.destination == pusher.name]
+        while not stop.is_set():
+            announcement = pusher.chain.announcement
+            try:
+                await self._look_after(pusher, runners)
+                tip = pusher.chain.tip
+                block = _block(pusher.chain, announcement, tip.hash if tip else "")
+                await first_of(IDLE_SECONDS, stop.wait(), block, *([] if pusher.waiting else [pusher.sent.wait()]))
+                pause = FIRST_PAUSE
+                continue
+            except (ChainError, LaneError) as error:
+                log.warning("deliveries can't be followed", chain=pusher.name, reason=str(error))
+            await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _look_after(self, pusher: Pusher, runners: Iterable[LaneRunner]) -> None:
+        """Follow what was sent, and settle what is delivered for good."""
+        for push, state in await pusher.follow():
+            for runner in runners:
+                runner.learned(push, state)
+        for runner in runners:
+            await runner.settle()
 
     async def _once(self, runner: LaneRunner) -> bool:
         """Follow what was sent, then one step of a lane; whether there is more to do."""
-        for push, state in await self.pushers[runner.destination].follow():
-            runner.learned(push, state)
-        return await runner.step()
-
-    async def _idle(self, runner: LaneRunner, stop: asyncio.Event) -> None:
-        source = self._parts.chains[runner.source]
-        waiting = asyncio.ensure_future(source.wait(runner.head, IDLE_SECONDS))
-        stopped = asyncio.ensure_future(stop.wait())
+        await self._look_after(self.pushers[runner.destination], [runner])
         try:
-            await asyncio.wait((waiting, stopped), timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return await runner.advance()
         finally:
-            waiting.cancel()
-            stopped.cancel()
+            await runner.kept()
 
     async def _watch(self) -> None:
         """Keep up with the legs of watched deals."""
@@ -266,8 +296,9 @@ def lane_of(lane: LaneSettings, here: EvmChain, there: EvmChain) -> Lane:
     return Lane(here.settings.chain_id, outbox, there.settings.chain_id, inbox)
 
 
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+async def _block(chain: EvmChain, announcement: asyncio.Event | None, seen: str) -> None:
+    """Wait for a chain's next block: its node announces it, or is asked."""
+    if announcement is not None:
+        await announcement.wait()
+    else:
+        await chain.wait(seen, IDLE_SECONDS)

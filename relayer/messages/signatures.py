@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 5.0
 MAX_BYTES: Final = 4096  # of an answer
+REMEMBERED: Final = 4096  # claims that later ones are compared with
 LIE, EQUIVOCATION = "lie", "equivocation"
 
 
@@ -58,6 +59,24 @@ class Claim:
         return made
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to every validator: what signature it has for a count. A task's result is None where the
+    validator gave none."""
+
+    answers: tuple[asyncio.Task[Claim | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The root that is true at a count, and good signatures over it so far, by signer."""
+
+    signers: SignerSet
+    count: int
+    root: bytes
+    good: dict[str, bytes] = field(default_factory=dict)
+
+
 class Signatures:
     """One lane's. `seen` is what each signer was found to have signed, by count."""
 
@@ -71,30 +90,68 @@ class Signatures:
         self._folder = folder
         self._session: aiohttp.ClientSession | None = None
         self._seen: dict[tuple[str, int], Claim] = {}
+        self._excluded: set[str] | None = None  # signers
+        self._late: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def gather(self, signers: SignerSet, count: int, root: bytes) -> bytes:
-        """A quorum's signatures over `root` at `count`, as the inbox takes them. Raises TooFewSignatures."""
-        claims = [*await self._ask(signers.number, count), *self._read(count)]
-        excluded = {one.signer for one in await self._book.accused(self._lane.id)}
-        good: dict[str, bytes] = {}
-        for claim in claims:
-            signer = self._signer(claim, signers)
-            if signer is None or signer in excluded or claim.count != count:
-                continue
-            if await self._contradicts(signer, claim, root):
-                excluded.add(signer)
-                good.pop(signer, None)
-            else:
-                good[signer] = claim.signature
-        digest = Checkpoint(signers.number, self._lane, count, root).digest
-        if len(good) < signers.threshold:
-            raise TooFewSignatures(signers.number, len(good), signers.threshold)
-        return signers.gather(digest, good)
+    def ask(self, number: int, count: int) -> Asked:
+        """Put the question to every validator; for `gather`, which may come later."""
+        return Asked(tuple(asyncio.ensure_future(self._ask_one(url, number, count)) for url in self._urls))
+
+    async def gather(self, signers: SignerSet, count: int, root: bytes, asked: Asked | None = None) -> bytes:
+        """A quorum's signatures over `root` at `count`, as the inbox takes them, as soon as there is one. What
+        comes later is judged as well. Raises TooFewSignatures."""
+        ballot = Ballot(signers, count, root)
+        waiting = set((asked or self.ask(signers.number, count)).answers)
+        for claim in self._read(count):
+            await self._judge(claim, ballot)
+        while waiting and len(ballot.good) < signers.threshold:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for answer in done:
+                await self._judge(answer.result(), ballot)
+        if waiting:
+            self._judge_later(waiting, ballot)
+        if len(ballot.good) < signers.threshold:
+            raise TooFewSignatures(signers.number, len(ballot.good), signers.threshold)
+        return signers.gather(Checkpoint(signers.number, self._lane, count, root).digest, ballot.good)
+
+    def _judge_later(self, waiting: set[asyncio.Task[Claim | None]], ballot: Ballot) -> None:
+        """A validator that is slow holds nobody up, and is not believed unseen either."""
+
+        async def judge() -> None:
+            for answer in asyncio.as_completed(waiting):
+                await self._judge(await answer, ballot)
+
+        task = asyncio.create_task(judge())
+        self._late.add(task)
+        task.add_done_callback(self._judged)
+
+    def _judged(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a late signature was not judged", lane=self._name, reason=str(error))
+
+    async def _judge(self, claim: Claim | None, ballot: Ballot) -> None:
+        """Count a claim, or its signer out."""
+        if self._excluded is None:
+            self._excluded = {one.signer for one in await self._book.accused(self._lane.id)}
+        if claim is None or claim.count != ballot.count:
+            return
+        signer = self._signer(claim, ballot.signers)
+        if signer is None or signer in self._excluded:
+            return
+        if await self._contradicts(signer, claim, ballot.root):
+            self._excluded.add(signer)
+            ballot.good.pop(signer, None)
+        else:
+            ballot.good[signer] = claim.signature
 
     def _signer(self, claim: Claim, signers: SignerSet) -> str | None:
         """The member that signed what the claim says."""
@@ -106,6 +163,8 @@ class Signatures:
     async def _contradicts(self, signer: str, claim: Claim, root: bytes) -> bool:
         """Note what a signer has signed; whether it is against the chain or against itself."""
         before = self._seen.setdefault((signer, claim.count), claim)
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         if before.root != claim.root:
             await self._accuse(signer, claim, EQUIVOCATION, f"0x{before.root.hex()} and 0x{claim.root.hex()}")
             await self._book.halt(self._lane.id, f"{signer} signed two roots for {claim.count} messages")
@@ -121,10 +180,6 @@ class Signatures:
         await self._book.accuse(Evidence(self._lane.id, signer, claim.count, kind, detail, int(time.time())))
 
     # --- where they come from
-
-    async def _ask(self, number: int, count: int) -> list[Claim]:
-        answers = await asyncio.gather(*(self._ask_one(url, number, count) for url in self._urls))
-        return [answer for answer in answers if answer is not None]
 
     async def _ask_one(self, url: str, number: int, count: int) -> Claim | None:
         """A validator that is silent, late or talks nonsense is as good as none."""

@@ -121,6 +121,13 @@ class Actor:
         raise ActorFailed(self.role, f"it ended with code {await self._process.wait()}", self.tail())
 
     @property
+    def pid(self) -> int:
+        """The process, for who looks at what it uses. Raises ActorFailed."""
+        if self._process is None or self._process.returncode is not None:
+            raise ActorFailed(self.role, "it does not run", self.tail())
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 

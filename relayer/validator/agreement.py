@@ -36,6 +36,21 @@ class Endpoints:
         self.chain = chain
         self._outboxes = tuple(outboxes)
         self._needed = needed
+        self._announced = asyncio.Event()  # set, and replaced, when a node announces a block
+
+    def listen(self) -> None:
+        """Take note of blocks as nodes announce them: those at WebSocket addresses do."""
+        for outbox in self._outboxes:
+            outbox.client.on_block(self._announce)
+
+    @property
+    def announcement(self) -> asyncio.Event:
+        """Set once a node announces a block. Take it before a look, so that none comes unnoticed after it."""
+        return self._announced
+
+    def _announce(self) -> None:
+        self._announced.set()
+        self._announced = asyncio.Event()
 
     async def agree(self) -> Agreed:
         """The newest final block that enough endpoints have reached, and what they agree stands there. Raises

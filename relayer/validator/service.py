@@ -24,6 +24,7 @@ from chains.registry import make_chain
 from relayer.errors import BadLane, LaneError, NotYet, SafetyHalt
 from relayer.messages.ends import Outbox
 from relayer.messages.relayer import lane_of
+from relayer.messages.waiting import first_of
 from relayer.notify import READY, STOPPING, notify
 from relayer.settings import LaneSettings, Settings
 from relayer.validator.agreement import Endpoints
@@ -89,6 +90,7 @@ class Validator:
     async def _follow(self, signer: LaneSigner, stop: asyncio.Event) -> None:
         pause = STEP_SECONDS
         while not stop.is_set():
+            announcement = signer.announcement
             try:
                 await signer.step()
                 pause = STEP_SECONDS
@@ -97,10 +99,7 @@ class Validator:
             except (ChainError, LaneError, StoreError) as error:
                 log.warning("nothing is signed", lane=signer.name, reason=str(error))
                 pause = min(2 * pause, LONGEST_PAUSE)
-            try:
-                await asyncio.wait_for(stop.wait(), pause * random.uniform(0.75, 1.0))
-            except TimeoutError:
-                continue
+            await first_of(pause * random.uniform(0.75, 1.0), stop.wait(), announcement.wait())
 
     # --- HTTP
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
@@ -14,11 +13,10 @@ from htlc.terms import Contribution, Terms
 from settlement.errors import NonceReused
 from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms, journal
-from settlement.store.database import Database
+from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import meta, peers, proposals, used
-
-T = TypeVar("T")
 
 HASH = "hash"
 NONCE = "nonce"
@@ -27,10 +25,7 @@ BACKUP = "backup/"  # how the deal of a proposal is backed up, by the first part
 BACKUP_HEX = 40
 
 
-class Transact(Protocol):
-    """`Store`'s way to run work on a connection as one transaction."""
-
-    def __call__(self, work: Callable[[Connection], T]) -> Awaitable[T]: ...
+OpenDeal = Callable[[Connection, Deal], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +41,11 @@ class PeerRecord:
 class Book:
     """Part of a `Store`; every call is one transaction."""
 
-    def __init__(self, read: Transact, write: Transact, database: Database) -> None:
+    def __init__(self, read: Transact, write: Transact, database: Database, open_deal: OpenDeal) -> None:
         self._read = read
         self._write = write
         self._database = database
+        self._open_deal = open_deal
 
     # proposals
 
@@ -91,22 +87,32 @@ class Book:
             query = query.where(proposals.c.peer == peer)
         return await self._read(lambda connection: int(connection.execute(query).scalar_one()))
 
-    async def add(self, proposal: Proposal, parties: Iterable[Contribution] = ()) -> Proposal:
-        """Store a new proposal, and the hashes and nonces of `parties` as used by it.
+    async def add(
+        self, proposal: Proposal, parties: Iterable[Contribution] = (), request: RequestKey | None = None
+    ) -> Proposal:
+        """Store a new proposal, the hashes and nonces of `parties` as used by it, and the request it is made for.
 
         One that is stored already is left as it is and returned. Raises HashReused, NonceReused.
         """
 
-        def work(connection: Connection) -> Proposal:
-            known = _find(connection, proposal.id)
-            if known is not None:
-                return known
-            for party in parties:
-                self._use(connection, party, proposal.id, proposal.created_at)
-            connection.execute(insert(proposals).values(_row(proposal)))
-            return proposal
+        return await self._write(lambda connection: self.enter(connection, proposal, parties, request))
 
-        return await self._write(work)
+    def enter(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        parties: Iterable[Contribution],
+        request: RequestKey | None = None,
+    ) -> Proposal:
+        """`add`, in the caller's transaction."""
+        known = _find(connection, proposal.id)
+        if known is not None:
+            return known
+        for party in parties:
+            self._use(connection, party, proposal.id, proposal.created_at)
+        connection.execute(insert(proposals).values(_row(proposal)))
+        note_made(connection, request, proposal.id)
+        return proposal
 
     async def move(
         self,
@@ -131,7 +137,8 @@ class Book:
             for party in parties:
                 self._use(connection, party, id_, at)
             if deal is not None:
-                journal.insert_deal(connection, replace(deal, limited=deal.limited or _restored(connection, id_)))
+                limited = deal.limited or _restored(connection, id_)
+                self._open_deal(connection, replace(deal, limited=limited))
             values = {**_stage_columns(stage), "pending": pending}
             connection.execute(update(proposals).where(proposals.c.id == id_).values(values))
             return _load(connection, id_)
@@ -159,16 +166,23 @@ class Book:
 
         await self._write(work)
 
-    async def backup(self, deal: str) -> str | None:
-        """How a deal is to be backed up, if somebody chose."""
+    async def backups(self, deals: Sequence[str]) -> dict[str, str]:
+        """How deals are to be backed up, for those of which somebody chose."""
 
-        def work(connection: Connection) -> str | None:
-            origin = select(proposals.c.id).where(proposals.c.deal == deal)
-            id_ = connection.execute(origin).scalars().first()
-            if id_ is None:
-                return None
-            query = select(meta.c.value).where(meta.c.name == BACKUP + id_[:BACKUP_HEX])
-            return connection.execute(query).scalar_one_or_none()
+        def work(connection: Connection) -> dict[str, str]:
+            chosen = {
+                row.name.removeprefix(BACKUP): row.value
+                for row in connection.execute(select(meta).where(meta.c.name.startswith(BACKUP)))
+            }
+            if not chosen:
+                return {}
+            found = {}
+            for start in range(0, len(deals), journal.BATCH):
+                some = proposals.c.deal.in_(deals[start : start + journal.BATCH])
+                for row in connection.execute(select(proposals.c.deal, proposals.c.id).where(some)):
+                    if row.id[:BACKUP_HEX] in chosen:
+                        found[row.deal] = chosen[row.id[:BACKUP_HEX]]
+            return found
 
         return await self._read(work)
 

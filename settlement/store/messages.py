@@ -16,8 +16,7 @@ from chains.evm.messaging.tree import CHUNK
 from chains.port import SignedTx, TxState
 from settlement.spans import Spans
 from settlement.store import forms
-from settlement.store.book import Transact
-from settlement.store.database import Database
+from settlement.store.database import Database, Transact
 from settlement.store.errors import AlreadyVoted
 from settlement.store.tables import (
     checkpoints,
@@ -42,6 +41,20 @@ class LaneNote:
     name: str
     paused: bool
     halted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it is stored. height: of its block on the source."""
+
+    lane: bytes
+    index: int
+    id: bytes
+    height: int
+    sender: str
+    recipient: str
+    gas: int
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,18 @@ class MessageBook:
         )
         return await self._read(
             lambda connection: tuple(_message(row, lane) for row in connection.execute(query).mappings())
+        )
+
+    async def stored(self, lane: bytes, first: int, limit: int) -> tuple[StoredMessage, ...]:
+        """At most so many messages of a lane from `first` on, by index."""
+        query = (
+            select(messages)
+            .where(messages.c.lane == lane, messages.c.index >= first)
+            .order_by(messages.c.index)
+            .limit(limit)
+        )
+        return await self._read(
+            lambda connection: tuple(StoredMessage(**row) for row in connection.execute(query).mappings())
         )
 
     async def sent_by(self, lane: Lane, sender: str, first: int) -> tuple[Message, ...]:

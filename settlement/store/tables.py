@@ -163,6 +163,79 @@ peers = Table(
     Column("last_seen", BigInteger, nullable=False),
 )
 
+# --- who works on what, where several processes share the database -----------------------------------------
+
+# Processes that drive. `until`: what they hold is free from then on; milliseconds of the database's clock.
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+# What one process at a time works on, such as an open deal. `epoch` grows with every change of the holder, and
+# every write checks it.
+leases = Table(
+    "leases",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(WORD), primary_key=True),
+    Column("holder", String(32), index=True),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+# Accounts that sign. `version` grows with every transaction that is stored, so that none is which was made without
+# knowing all others. `holder` has its turn until `until`.
+lineages = Table(
+    "lineages",
+    metadata,
+    Column("account", String(2 * WORD), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("holder", String(32)),
+    Column("until", BigInteger, nullable=False),
+)
+
+# --- offers ------------------------------------------------------------------------------------------------
+
+# Signed offers of ours. What is left of one is not stored: it is its size less what takings hold. `spot` is the
+# price that its maker gave, whole coins of money for one of the underlying, and `spot_at` when.
+offers = Table(
+    "offers",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("withdrawn_at", BigInteger),
+    Column("spot", String(WORD)),
+    Column("spot_at", BigInteger),
+)
+
+# What others took of our offers, and (`sent`) we of theirs; `id` is that of the quote. `offer_text` and `quote`
+# are the signed documents. `asset` and `locked` say what we lock by it. `until`: the last moment of an answer;
+# `due`: of the premium. How a taking stands is read off its proposal and deal.
+takings = Table(
+    "takings",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("sent", Boolean, nullable=False),
+    Column("offer", String(64), nullable=False, index=True),
+    Column("offer_text", Text, nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("peer", String(64), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("size", Uint256, nullable=False),
+    Column("premium", Uint256, nullable=False),
+    Column("asset", String(4 * WORD + WORD), nullable=False),
+    Column("locked", Uint256, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("proposal", String(64), index=True),
+)
+
 # --- messages between chains: what a relayer and a validator keep ------------------------------------------
 
 LANE = 32  # bytes of a lane's id, of a message's id, of a root
@@ -282,4 +355,33 @@ evidence = Table(
     Column("kind", String(16), nullable=False),
     Column("detail", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+)
+
+# --- the API ---------------------------------------------------------------------------------------------
+
+# Who may use the API. `digest` is SHA-256 of the secret, which is stored nowhere.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(WORD), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+
+# What was asked for under an idempotency key, and the answer. `digest` is of the request. `made` is the id of
+# what was made for it, stored with that. No `status`: it is being worked on, or was when the process ended.
+requests = Table(
+    "requests",
+    metadata,
+    Column("caller", String(WORD), primary_key=True),
+    Column("key", String(WORD), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("made", String(64)),
+    Column("status", BigInteger),
+    Column("answer", Text),
 )

@@ -309,6 +309,28 @@ async def test_a_socket_that_announces_nothing_is_polled(here: World, between: P
     await chain.close()
 
 
+async def test_an_answer_does_not_wait_behind_an_announcement(here: World) -> None:
+    """A kernel that holds back the acknowledgement of an announcement makes the node hold back its answer, by
+    40 ms each time."""
+    chain = make(here, url=here.node.ws_url)
+    await chain.open()
+    slowest = []
+    for _ in range(12):
+        await asyncio.sleep(0.05)  # a kernel acknowledges at once what comes close together
+        announcement = chain.announcement
+        assert announcement is not None
+        mining = asyncio.create_task(here.node.mine())
+        took = [0.0]
+        while not (mining.done() and announcement.is_set()):
+            started = time.monotonic()
+            await chain.client.call("eth_blockNumber")
+            took.append(time.monotonic() - started)
+        await mining
+        slowest.append(max(took))
+    assert sorted(slowest)[3] < 0.03
+    await chain.close()
+
+
 async def test_a_closed_chain_says_so(here: World) -> None:
     chain = make(here)
     with pytest.raises(ChainUnavailable, match="not open"):

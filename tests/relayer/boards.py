@@ -14,6 +14,7 @@ from htlc.observer import Known, Observation
 from htlc.ports import Deal
 from htlc.protocols import protocol
 from htlc.protocols.base import Facts, Now
+from relayer.dashboard.coins import Coins
 from relayer.health import ChainVitals, Vitals
 from relayer.settings import ExplorerSettings
 from tests.htlc.deals import GUARDS, NOW, SECRETS, funded, hashed, make_terms, spent, stance
@@ -69,6 +70,7 @@ class Running:
         self.settings = SimpleNamespace(
             chains={"bitcoin": {"coin": "bitcoin"}, "evm": {"tokens": {}}}, explorers=EXPLORERS
         )
+        self.coins = Coins(self.chains, self.settings)
         self.wallets = {"bitcoin": SimpleNamespace(address="bcrt1")}
         self.held = {"bitcoin": {"native": 7}}
         self.histories = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -25,7 +26,7 @@ async def listening_at(most: int):
     app = web.Application()
     app.add_routes([web.get("/", hello)])
     async with AsyncExitStack() as stack:
-        await listening.listen(stack, app, f"127.0.0.1:{port}", most)
+        await listening.listen(stack, app, f"127.0.0.1:{port}", listening.Bounds(most))
         yield port
 
 
@@ -86,6 +87,73 @@ async def test_half_a_request_does_not_hold_a_place_for_ever(monkeypatch):
         async with asyncio.timeout(10):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_one_peer_does_not_get_all_places():
+    port = free_port()
+    app = web.Application()
+    app.add_routes([web.get("/", hello)])
+    async with AsyncExitStack() as stack:
+        await listening.listen(stack, app, f"127.0.0.1:{port}", listening.Bounds(20, each=5))
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+        ends = await asyncio.gather(*(closed(reader) for reader, _ in opened))
+        assert sum(not end for end in ends) == 5
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert b"200" in await reader.readline()
+        for _, other in [*opened, (reader, writer)]:
+            other.close()
+
+
+async def at_socket(path) -> str:
+    connector = aiohttp.UnixConnector(path=str(path))
+    async with aiohttp.ClientSession(connector=connector) as session, session.get("http://localhost/") as answer:
+        return await answer.text()
+
+
+def app_of_one() -> web.Application:
+    app = web.Application()
+    app.add_routes([web.get("/", hello)])
+    return app
+
+
+async def test_a_socket_is_for_its_owner_and_goes_when_it_is_not_listened_at(tmp_path):
+    path = tmp_path / "a.sock"
+    async with AsyncExitStack() as stack:
+        await listening.listen_at_socket(stack, app_of_one(), path)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert await at_socket(path) == "hello"
+        with pytest.raises(OSError, match="another process listens"):
+            async with AsyncExitStack() as other:
+                await listening.listen_at_socket(other, app_of_one(), path)
+        assert await at_socket(path) == "hello"
+    assert not path.exists()
+
+
+async def test_a_socket_that_a_dead_process_left_is_replaced_and_a_file_is_not(tmp_path):
+    path = tmp_path / "a.sock"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))
+    left.close()
+    async with AsyncExitStack() as stack:
+        await listening.listen_at_socket(stack, app_of_one(), path)
+        assert await at_socket(path) == "hello"
+    path.write_text("something of somebody's")
+    with pytest.raises(OSError, match="no socket"):
+        async with AsyncExitStack() as stack:
+            await listening.listen_at_socket(stack, app_of_one(), path)
+    assert path.read_text() == "something of somebody's"
+
+
+async def test_what_is_no_http_does_not_fill_the_log(caplog):
+    async with listening_at(5) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x16\x03\x01 nonsense\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert b"400" in await reader.readline()
+        writer.close()
+    assert not caplog.records
 
 
 async def test_an_address_that_is_taken_is_an_error():

@@ -184,3 +184,18 @@ def test_secrets_are_not_shown():
     assert "secret" not in str(shown)
     assert shown["chains"]["b"]["url"] == "http://***@127.0.0.1:1/***"
     assert shown["party"]["passphrase_file"] == "file"
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9960", "192.168.1.5:9960", "example.org:9960", "[::]:9960"])
+def test_an_api_beyond_this_machine_wants_authentication(tmp_path, listen):
+    assert load(write(tmp_path, {**GOOD, "api": {"listen": listen}})).api.auth
+    with pytest.raises(BadConfig) as error:
+        load(write(tmp_path, {**GOOD, "api": {"listen": listen, "auth": False}}))
+    assert [problem.where for problem in error.value.problems] == ["api"]
+    assert listen in str(error.value)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9960", "localhost:9960", "[::1]:9960"])
+def test_an_api_of_this_machine_may_do_without(tmp_path, listen):
+    found = load(write(tmp_path, {**GOOD, "api": {"listen": listen, "auth": False, "socket": "api.sock"}}))
+    assert found.api.socket == tmp_path / "api.sock"

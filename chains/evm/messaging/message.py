@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from chains.evm.codec import address_bytes, keccak256, word
@@ -15,6 +16,8 @@ MESSAGE_TYPE: Final = keccak256(
 MAX_PAYLOAD: Final = 4096  # bytes
 MAX_GAS: Final = 2_000_000  # for a recipient's code
 HEAD_BYTES: Final = 48  # of a packed message, before its payload
+KEPT_LANES: Final = 256  # ids remembered: each is a hash
+KEPT_MESSAGES: Final = 1024  # an id is asked for where a message is read, appended and stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,7 @@ class Lane:
     @property
     def id(self) -> bytes:
         """The name of the lane in both contracts, 32 bytes."""
-        ends = (word(self.source), word(address_bytes(self.outbox)))
-        return keccak256(b"".join((*ends, word(self.destination), word(address_bytes(self.inbox)))))
+        return _lane_id(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +49,35 @@ class Message:
     @property
     def id(self) -> bytes:
         """The leaf of the message (EIP-712's hashStruct), 32 bytes."""
-        return keccak256(
-            b"".join(
-                (
-                    MESSAGE_TYPE,
-                    word(self.lane.source),
-                    word(address_bytes(self.lane.outbox)),
-                    word(self.index),
-                    word(self.lane.destination),
-                    word(address_bytes(self.lane.inbox)),
-                    word(address_bytes(self.sender)),
-                    word(address_bytes(self.recipient)),
-                    word(self.gas),
-                    keccak256(self.payload),
-                )
-            )
-        )
+        return _message_id(self)
 
     def packed(self) -> bytes:
         """As `Inbox.deliver` takes it: sender, recipient, gas, length, payload. The rest follows from the lane."""
         numbers = self.gas.to_bytes(4, "big") + len(self.payload).to_bytes(4, "big")
         return address_bytes(self.sender) + address_bytes(self.recipient) + numbers + self.payload
+
+
+@lru_cache(KEPT_LANES)
+def _lane_id(lane: Lane) -> bytes:
+    ends = (word(lane.source), word(address_bytes(lane.outbox)))
+    return keccak256(b"".join((*ends, word(lane.destination), word(address_bytes(lane.inbox)))))
+
+
+@lru_cache(KEPT_MESSAGES)
+def _message_id(message: Message) -> bytes:
+    words = (
+        MESSAGE_TYPE,
+        word(message.lane.source),
+        word(address_bytes(message.lane.outbox)),
+        word(message.index),
+        word(message.lane.destination),
+        word(address_bytes(message.lane.inbox)),
+        word(address_bytes(message.sender)),
+        word(address_bytes(message.recipient)),
+        word(message.gas),
+        keccak256(message.payload),
+    )
+    return keccak256(b"".join(words))
 
 
 def pack(messages: Iterable[Message]) -> bytes:

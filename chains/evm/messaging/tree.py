@@ -32,28 +32,32 @@ def empty(height: int) -> bytes:
 
 @dataclass(slots=True)
 class Tree:
-    """The tree of `count` leaves. `levels[h]` are the nodes at height CHUNK_HEIGHT + h above whole chunks; `tail`
-    are the leaves after the last whole chunk."""
+    """The tree of `count` leaves. `levels[h]` are the nodes at height CHUNK_HEIGHT + h above whole chunks;
+    `tail[h]` those at height h that stand above leaves after the last whole chunk, and above no others."""
 
     levels: list[list[bytes]] = field(default_factory=lambda: [[]])
-    tail: list[bytes] = field(default_factory=list)
+    tail: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(CHUNK_HEIGHT)])
 
     @property
     def count(self) -> int:
         """How many leaves there are."""
-        return len(self.levels[0]) * CHUNK + len(self.tail)
+        return len(self.levels[0]) * CHUNK + len(self.tail[0])
 
     def append(self, leaf: bytes) -> None:
         """The next leaf."""
-        self.tail.append(leaf)
-        if len(self.tail) == CHUNK:
-            whole, self.tail = self.tail, []
-            self.append_chunk(chunk_root(whole))
+        found = leaf
+        for level in self.tail:
+            level.append(found)
+            if len(level) % 2:
+                return
+            found = node(level[-2], level[-1])
+        self.tail = [[] for _ in range(CHUNK_HEIGHT)]
+        self.append_chunk(found)
 
     def append_chunk(self, root: bytes) -> None:
         """CHUNK leaves at once, by the node above them: for a tree that is built again from stored nodes. Only
         between whole chunks."""
-        if self.tail:
+        if self.tail[0]:
             raise ValueError("a chunk can be appended to whole chunks only")
         for height in range(DEPTH - CHUNK_HEIGHT):
             if len(self.levels) == height:
@@ -97,19 +101,21 @@ class Tree:
         start = place << height
         if start >= count:
             return empty(height)
-        if height >= CHUNK_HEIGHT and start + (1 << height) <= count:
-            level = height - CHUNK_HEIGHT
-            if level < len(self.levels) and place < len(self.levels[level]):
-                return self.levels[level][place]
+        if start + (1 << height) <= count and (kept := self._kept(height, place)) is not None:
+            return kept
         if height == 0:
-            return self._leaves(start >> CHUNK_HEIGHT, leaves)[start % CHUNK]
+            return leaves[start >> CHUNK_HEIGHT][start % CHUNK]
         left = self._node(height - 1, 2 * place, count, leaves)
         return node(left, self._node(height - 1, 2 * place + 1, count, leaves))
 
-    def _leaves(self, chunk: int, leaves: Mapping[int, Sequence[bytes]]) -> Sequence[bytes]:
-        if chunk == len(self.levels[0]):
-            return self.tail
-        return leaves[chunk]
+    def _kept(self, height: int, place: int) -> bytes | None:
+        """A node above whole subtrees, if it is one of those that are kept."""
+        if height >= CHUNK_HEIGHT:
+            level = self.levels[height - CHUNK_HEIGHT] if height - CHUNK_HEIGHT < len(self.levels) else []
+        else:
+            level = self.tail[height]
+            place -= len(self.levels[0]) << (CHUNK_HEIGHT - height)
+        return level[place] if 0 <= place < len(level) else None
 
 
 def chunk_root(leaves: Sequence[bytes]) -> bytes:
