@@ -8,7 +8,7 @@ from hashlib import sha256
 from operator import attrgetter
 from random import Random
 
-from chains.legs import NATIVE
+from chains.legs import NATIVE, hash_of
 from chains.port import SignedTx, Wallet
 from chains.simulated.account import AccountLedger
 from chains.simulated.chain import TOKEN
@@ -30,6 +30,7 @@ from relayer.simulation.loop import VirtualLoop
 from relayer.simulation.mortal import MortalChain
 from relayer.simulation.plan import BEGIN, Plan
 from relayer.simulation.player import Player
+from relayer.simulation.quorum import Members, WayToMembers
 from relayer.simulation.rogue import Rogue
 from relayer.simulation.shelf import MemoryShelf, Shelf
 
@@ -96,6 +97,7 @@ class World:
         if plan.slow:
             self._slow_down(plan.slow)
         self.checks = Checks(self)
+        self.members = Members(self, plan.quorum) if plan.quorum is not None else None
         self.players: list[Player] = []
         self.actors: list[Player | Rogue] = []
 
@@ -171,6 +173,11 @@ class World:
                     ledger.endow(f"{name}-account-{short(seed)}", asset, RICH)
             elif isinstance(ledger, UtxoLedger):
                 ledger.endow(f"{name}-wallet-{short(seed)}", COINS)
+
+    @property
+    def loop_now(self) -> float:
+        """UNIX seconds, also between two turns."""
+        return self._loop.time() - self._base
 
     def horizon(self) -> int:
         """The last deadline and a margin: whoever is refunded by then has been out once more before."""
@@ -325,7 +332,8 @@ class World:
         fees: Mapping[str, FeePolicy],
     ) -> Driver:
         clock: Clock = _WorldClock(self)
-        return self.driver_class(journal, chains, wallets, secret_of, clock, peer, fees)
+        way = WayToMembers(self.members, party) if self.members is not None else None
+        return self.driver_class(journal, chains, wallets, secret_of, clock, peer, fees, attesters=way)
 
     # --- steps that are watched --------------------------------------------------------------------------
 
@@ -333,6 +341,12 @@ class World:
         """Whatever a transaction shows is public from now on."""
         for preimage in self.ledgers[tx.chain].known[tx.txid].preimages:
             self.public[sha256(preimage).digest()] = preimage
+
+    def signed_with(self, value: bytes) -> bool:
+        """Anybody signed a transaction that shows the preimage of a hash; a miner may have it in a block before
+        it is seen in a mempool."""
+        signed = [tx for ledger in self.ledgers.values() for tx in ledger.known.values()]
+        return any(hash_of(preimage) == value for tx in signed for preimage in tx.preimages)
 
     def sending(self, player: Player, tx: SignedTx) -> None:
         """A party is about to broadcast."""
