@@ -18,6 +18,7 @@ import structlog
 
 from chains.errors import ChainError
 from chains.port import SignedTx, TxState
+from htlc.errors import Fenced
 from htlc.ports import RECORD, Deal, Intent, Journal
 from htlc.protocols.base import Vow, Will
 from settlement.backup import describe, file_name, write_file
@@ -130,6 +131,9 @@ class KeptJournal(JournalHandle):
             if await self._keepers[mode].keep(deal):
                 self._kept.add(deal.id)
                 return True
+        except Fenced as error:
+            log.warning("deal dropped", deal=deal.id, reason=str(error))
+            return False  # another process backs it up, and drives it
         except (DescriptorUnavailable, ChainError) as error:
             reason = str(error)
         begun = any(intent.step != RECORD for intent in await self._journal.intents(deal.id))

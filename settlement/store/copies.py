@@ -106,8 +106,7 @@ def _fill(source: Connection, target: Connection, database: Database) -> int:
     target.execute(update(meta).where(meta.c.name == EPOCH).values(value=RESTORED))
     if target.execute(select(changes.c.count)).first() is None:
         target.execute(insert(changes).values(count=0))
-    opened = select(literal(DEAL), deals.c.id, literal(0)).where(deals.c.outcome.is_(None))
-    target.execute(insert(leases).from_select(["kind", "name", "epoch"], opened))
+    free_all(target)
     if target.dialect.name == "postgresql":
         number_on(target, metadata)
     return copied
@@ -124,6 +123,12 @@ def _copy(source: Connection, target: Connection, tables: MetaData) -> int:
             target.execute(insert(table), [dict(row) for row in part])
             copied += len(part)
     return copied
+
+
+def free_all(connection: Connection) -> None:
+    """Every open deal is there for anybody to drive."""
+    opened = select(literal(DEAL), deals.c.id, literal(0)).where(deals.c.outcome.is_(None))
+    connection.execute(insert(leases).from_select(["kind", "name", "epoch"], opened))
 
 
 def number_on(connection: Connection, tables: MetaData) -> None:

@@ -43,9 +43,8 @@ async def test_a_proposal_that_reaches_both_is_accepted_once(tmp_path, postgres_
             assert len(await bobs[0].store.open_deals()) == number + 1
         found = [{deal.id for deal in await bob.store.deals()} for bob in bobs]
         assert found[0].isdisjoint(found[1])
-        assert {deal.terms for deal in await alice.store.deals()} == {
-            deal.terms for deal in await bobs[0].store.open_deals()
-        }
+        theirs = {deal.id: deal.terms for deal in await bobs[0].store.open_deals()}
+        assert {deal.id: deal.terms for deal in await alice.store.deals()} == theirs
 
 
 async def test_an_acceptance_that_reaches_both_opens_one_deal(tmp_path, postgres_url):
