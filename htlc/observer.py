@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 
@@ -21,6 +22,9 @@ from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
 from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
+
+NOTHING = LegFacts()
+Mark: TypeAlias = tuple[object, ...]
 
 TOKEN_DUST = 1000  # a token leg ignores less than this part of its amount
 
@@ -72,6 +76,10 @@ class Observer:
         self.snapshots: dict[str, Snapshot] = {}
         self.live: frozenset[str] = frozenset()
 
+    def __len__(self) -> int:
+        """How many deals are known."""
+        return len(self._known)
+
     async def know(self, deal: Deal) -> Known:
         """Rebuild a deal's legs and have them watched."""
         known = self._known.get(deal.id)
@@ -96,9 +104,15 @@ class Observer:
             hashes=frozenset(value for party in deal.terms.parties.values() for value in party.hashes.values()),
         )
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """The deals whose legs are watched."""
+        return frozenset(self._known)
+
     async def forget(self, deal: str) -> None:
-        """The deal is closed: its legs need no watching."""
-        for leg in self._known.pop(deal).legs.values():
+        """The deal is closed, or not ours to see to: its legs need no watching."""
+        known = self._known.pop(deal, None)
+        for leg in known.legs.values() if known is not None else ():
             await self._chains[leg.chain].unwatch(leg)
 
     async def look(self) -> None:
@@ -158,6 +172,22 @@ class Observer:
             return leg.amount // TOKEN_DUST
         floor = self._floors.get(leg.chain, 0)
         return min(self._chains[leg.chain].claim_cost(leg, path.name, floor) for path in leg.paths)
+
+    def mark(self, deal: Deal) -> Mark | None:
+        """What of the last look could make a plan for a deal another one, time apart. Equal marks mean that
+        nothing did; None that it can't be told so simply. What is deeper than final is as deep as anything."""
+        known, found = self._known[deal.id], []
+        for name, leg in known.legs.items():
+            seen = self.snapshots.get(leg.chain)
+            if seen is None or leg.chain not in self.live:
+                return None
+            facts = seen.legs.get(known.addresses[name], NOTHING)
+            if 0 < facts.held < leg.amount:
+                return None  # whether that is worth a spend depends on what fees are
+            most = deal.guards.chains[leg.chain].depth + 1
+            spends = tuple([(spend.txid, min(spend.depth, most)) for spend in facts.spends])
+            found.append((None if facts.full is None else min(facts.full, most), facts.held, spends))
+        return tuple(found)
 
     def observe(self, deal: Deal, intents: Iterable[Intent], states: Mapping[int, TxState]) -> Observation:
         """Put together what is known of one deal. Pure, on top of the last look."""

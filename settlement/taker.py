@@ -131,7 +131,7 @@ class Taker:
         self, maker: Maker, quoted: Quoted, limit: int | None = None, request: RequestKey | None = None
     ) -> Standing:
         """Take what was quoted, and agree on the deal. limit: the most we pay for the option, or the least we sell
-        it for. request: that it is made for, if any. That we want it is stored first: the maker's proposal is
+        it for. request: that we take it for, if any. That we want it is stored first: the maker's proposal is
         accepted whenever it comes in time.
 
         Raises TooDear, PeerUnavailable, RefusedByPeer, TakingOver.

@@ -91,7 +91,7 @@ class Keys:
         if known is not None and known.status is not None:
             return Reply(known.status, known.answer or "", again=True)
         try:
-            reply = await work(known.proposal if known is not None else None)
+            reply = await work(known.made if known is not None else None)
         except BaseException:
             with suppress(StoreError):
                 await self._book.release(key)

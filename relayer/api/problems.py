@@ -19,15 +19,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 PREFIX: Final = "urn:strikelock:problem:"
 BUSY_SECONDS: Final = 1  # that a client waits where the server is not ready
 
-NOT_FOUND = (
-    NoSuchDeal,
-    NoSuchProposal,
-    NoSuchOffer,
-    NoSuchTaking,
-    NoSuchToken,
-    NoSuchLane,
-    NoSuchMessage,
-)
+NOT_FOUND = (NoSuchDeal, NoSuchProposal, NoSuchOffer, NoSuchTaking, NoSuchToken, NoSuchLane, NoSuchMessage)
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance"})
 
 

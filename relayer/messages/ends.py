@@ -153,25 +153,34 @@ class Inbox:
         at: Any = "latest" if block is None else {"blockHash": block.hash}
         return str(await self.client.call("eth_call", {"to": to, "data": "0x" + data.hex()}, at))
 
+    async def _number(self, data: bytes, block: Block | None = None) -> int:
+        """A number that the inbox answers with: zero in blocks before there was an inbox."""
+        answer = await self.view(self.lane.inbox, data, block)
+        if answer == "0x" and block is not None:
+            return 0
+        try:
+            return calls.read_number(answer)
+        except ValueError as error:
+            raise ChainUnavailable(self.client.name, f"the inbox's answer is no number: {answer[:80]}") from error
+
     async def delivered(self, groups: Sequence[int], block: Block | None = None) -> dict[int, int]:
         """The inbox's words of bits, by group."""
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(group: int) -> int:
             async with places:
-                data = calls.delivered_call(self.lane.id, group)
-                return calls.read_number(await self.view(self.lane.inbox, data, block))
+                return await self._number(calls.delivered_call(self.lane.id, group), block)
 
         found = await asyncio.gather(*(one(group) for group in groups))
         return dict(zip(groups, found, strict=True))
 
     async def accepted(self, root: bytes) -> int:
         """How many messages an accepted root covers; zero for another."""
-        return calls.read_number(await self.view(self.lane.inbox, calls.accepted_call(self.lane.id, root)))
+        return await self._number(calls.accepted_call(self.lane.id, root))
 
     async def failed(self, id_: bytes) -> bool:
         """Whether a message waits to be tried again."""
-        return bool(calls.read_number(await self.view(self.lane.inbox, calls.failed_call(id_))))
+        return bool(await self._number(calls.failed_call(id_)))
 
     async def paused(self) -> bool:
         """Whether the guardian paused the lane. Raises BadLane where it does not lead here."""
@@ -184,6 +193,12 @@ class Inbox:
     async def signers(self, regtest: bool) -> SignerSet:
         """The set in force, from the event that installed it; its hash is compared with what the quorum says.
         Raises BadLane, also for a quorum of one unless `regtest`."""
+        try:
+            return await self._signers(regtest)
+        except (ValueError, IndexError, BadEvent) as error:
+            raise BadLane(self.lane.id.hex(), f"its inbox names no quorum: {error}") from error
+
+    async def _signers(self, regtest: bool) -> SignerSet:
         quorum = calls.read_address(await self.view(self.lane.inbox, calls.QUORUM_CALL))
         current = calls.read_number(await self.view(quorum, calls.CURRENT_CALL))
         query = {"address": quorum, "topics": [calls.ROTATED, f"0x{current:064x}"]}

@@ -90,6 +90,7 @@ class LaneRunner:
         self._signers: SignerSet | None = None
         self._proved: Proved | None = None  # by the newest checkpoint
         self._unstored: Proved | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._glanced: frozenset[int] = frozenset()  # groups that were looked at since the last delivery
         self.unsigned = False  # the last look found too few signatures: they may come any moment
         self._used: dict[str, int] = {}  # gas that a recipient used for a message, at most, of late
@@ -113,6 +114,7 @@ class LaneRunner:
 
     async def close(self) -> None:
         await self._signatures.close()
+        await self.kept()
 
     @property
     def head(self) -> str:
@@ -128,7 +130,10 @@ class LaneRunner:
 
     async def step(self) -> bool:
         """Do what can be done now; whether there is more of it. Raises LogsContradict, ChainError, LaneError."""
-        more = await self.advance()
+        try:
+            more = await self.advance()
+        finally:
+            await self.kept()
         await self.settle()
         return more
 
@@ -145,8 +150,8 @@ class LaneRunner:
             await self._read(final, count, root)
             return self._may_go_on((await looking)[self.lane.id]) and await self._bring(count, asked)
         finally:
-            looking.cancel()
-            await self._keep()
+            await asyncio.wait({looking})
+            self._keep_beside()
 
     async def _ask(self, count: int) -> Asked | None:
         """Ask for signatures, where we have none for so many messages."""
@@ -165,12 +170,27 @@ class LaneRunner:
         await together(self._attest(asked), self._glance(count))
         return await self._deliver()
 
+    def _keep_beside(self) -> None:
+        """Have stored what a step found out, while the next one goes on: a disk that is slow holds up nothing that
+        could be found out again."""
+        if self._keeping is not None:
+            if not self._keeping.done():
+                return  # the next step's turn
+            self._keeping.result()
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def kept(self) -> None:
+        """Return when all that was found out is stored."""
+        if self._keeping is not None:
+            await self._keeping
+        self._keeping = None
+        await self._keep()
+
     async def _keep(self) -> None:
-        """Store what a step has found out."""
         await self._log.flush()
-        if self._unstored is not None:
-            await self._book.prove(self.lane.id, self._unstored)
-            self._unstored = None
+        if (proved := self._unstored) is not None:
+            await self._book.prove(self.lane.id, proved)
+            self._unstored = None if self._unstored is proved else self._unstored
 
     async def learn(self) -> None:
         """Follow the source to its newest final block."""
@@ -398,6 +418,7 @@ class LaneRunner:
         match error.error:
             case "NotInForce" | "NotTheMembers" | "NotEnough" | "BadSignature":
                 self._signers = None  # the set was replaced
+                await self.kept()
                 await self._book.unprove(self.lane.id, proved.count)
                 self._unstored = None
                 self._believe(await self._book.proved(self.lane.id))

@@ -132,8 +132,9 @@ class LaneLog:
         height = await self._book.height(lane, kept - 1) if kept else self._since
         spans = Spans(self._spans)
         spans.remove(self._since if height is None else height, 2**63)
-        await self._book.forget(lane, kept, self._searched, spans)
-        await self.open(lane)
+        async with self._flushing:
+            await self._book.forget(lane, kept, self._searched, spans)
+            await self.open(lane)
         raise LogsContradict(self.name, reason)
 
     async def root(self, lane: bytes, count: int) -> bytes:

@@ -194,7 +194,10 @@ class Relayer:
     async def _once(self, runner: LaneRunner) -> bool:
         """Follow what was sent, then one step of a lane; whether there is more to do."""
         await self._look_after(self.pushers[runner.destination], [runner])
-        return await runner.advance()
+        try:
+            return await runner.advance()
+        finally:
+            await runner.kept()
 
     async def _watch(self) -> None:
         """Keep up with the legs of watched deals."""

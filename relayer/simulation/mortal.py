@@ -49,6 +49,7 @@ class MortalJournal:
         self.deal = inner.deal
         self.intents = inner.intents
         self.unsettled = inner.unsettled
+        self.turn = inner.turn
 
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
         self._watch.before("sign")

@@ -29,6 +29,7 @@ MOST_GAS = 16_000_000  # of one transaction: nodes since osaka refuse more than 
 BURST = 350  # messages that one transaction can send
 ETHER = 10**18
 DEPTH = 3
+POOL_BLOCKS = 1000  # into which a pool is mined, at most
 NAME = "there"
 TIMING: Mapping[str, Any] = {
     "interval": 1.0,
@@ -143,7 +144,7 @@ class LaneWorld:
         data = calls.send(self.there.chain_id, self.inbox, recipient or self.recipient, gas, payload or bytes(32))
         request = {"from": sender, "to": self.outbox, "data": "0x" + data.hex(), "gas": hex(300_000)}
         for _ in range(count):
-            await self.here.rpc("eth_sendTransaction", request)
+            await self.here.receipt(await self.here.rpc("eth_sendTransaction", request))
 
     async def flood(self, count: int, gas: int = GAS) -> None:
         """Send many messages, many a transaction."""
@@ -168,8 +169,12 @@ class LaneWorld:
         return sum(word.bit_count() for word in bits)
 
     async def finalise(self, node: Anvil | None = None) -> None:
-        """Make what is in blocks final."""
+        """Make final what was sent, be it in a block yet or not."""
         for one in (node,) if node is not None else (self.here, self.there):
+            for _ in range(POOL_BLOCKS):
+                if int((await one.rpc("txpool_status"))["pending"], 16) == 0:
+                    break
+                await one.mine()
             await one.mine(DEPTH)
 
 

@@ -39,7 +39,7 @@ class OwnOffer:
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """What there is to know before so much of an offer is sold to somebody: the offer, every taking that is not
-    paid for yet, and those of that peer that fell through lately."""
+    decided yet, and those of that peer that fell through lately."""
 
     own: OwnOffer
     standings: tuple[Standing, ...]
@@ -59,8 +59,7 @@ class OfferBook:
     async def publish(
         self, offer: SignedOffer, spot: float | None, at: int, request: RequestKey | None = None
     ) -> OwnOffer:
-        """Store an offer of ours, and the request that it is made for; one that is stored already is left as it
-        is."""
+        """Store an offer of ours, and the request it is made for; one that is stored already is left as it is."""
 
         def work(connection: Connection) -> OwnOffer:
             row = {"id": offer.id, "text": offer.text, "until": offer.conditions.until, **_spot(spot, at)}
@@ -130,8 +129,8 @@ class OfferBook:
         return await self._write(work)
 
     async def want(self, taking: Taking, request: RequestKey | None = None) -> Standing:
-        """Store that we take a part of another's offer, before it is told, and the request it is made for. One of
-        the same quote is returned."""
+        """Store that we take a part of another's offer, before it is told, and the request for it. One of the same
+        quote is returned."""
 
         def work(connection: Connection) -> Standing:
             connection.execute(self._database.insert_new(takings).values(_row(taking)))
@@ -197,11 +196,7 @@ _STANDINGS: Select[tuple[object, ...]] = (
 )
 _THEIRS = takings.c.sent == false()
 _OFFERED = select(proposals.c.id).where(proposals.c.state == Offered.name)
-_UNPAID = (  # deals of which the premium was not taken yet
-    select(proposals.c.id)
-    .join(deals, deals.c.id == proposals.c.deal)
-    .where(deals.c.outcome.is_(None), ~exists().where(preimages.c.deal == deals.c.id))
-)
+_RUNNING = select(proposals.c.id).join(deals, deals.c.id == proposals.c.deal).where(deals.c.outcome.is_(None))
 _FAILED = or_(proposals.c.state.in_((Lapsed.name, Refused.name)), deals.c.outcome.in_(FELL_THROUGH))
 _HELD = (  # what `TakingState.holds` says, for many rows
     select(takings.c.size)
@@ -263,10 +258,10 @@ def _load(connection: Connection, id_: str, now: int) -> Standing:
 
 
 def _shelf(connection: Connection, id_: str, peer: str, now: int) -> Shelf:
-    unpaid = or_(takings.c.proposal.in_(_OFFERED), takings.c.proposal.in_(_UNPAID))
+    undecided = or_(takings.c.proposal.in_(_OFFERED), takings.c.proposal.in_(_RUNNING))
     recent = takings.c.created_at > now - 2 * MEMORY_SECONDS  # they fail some time after they are made
     found = [
-        *_standings(connection, _STANDINGS.where(_THEIRS, unpaid), now),
+        *_standings(connection, _STANDINGS.where(_THEIRS, undecided), now),
         *_standings(connection, _STANDINGS.where(_THEIRS, takings.c.peer == peer, recent, _FAILED), now),
     ]
     return Shelf(_offer(connection, id_), tuple(found))

@@ -1,8 +1,8 @@
 """What was asked for under an idempotency key, and what was answered. Part of a `Store`; every call is one
 transaction.
 
-A request is claimed before anything is done for it and answered after it. What it made is noted in the
-transaction that makes it (`Book.add`, `OfferBook`), so that a crash in between can't have it made twice.
+A request is claimed before anything is done for it and answered after it. What is made for it, a proposal, an
+offer or a taking, is noted in the transaction that stores it, so that a crash in between can't have it made twice.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """digest: of what was asked. proposal: the id of what was made for it: a proposal, an offer or a taking.
-    status, answer: None while there is no answer."""
+    """digest: of what was asked. made: the id of what was made for it, if anything was. status, answer: None while
+    there is no answer."""
 
     digest: bytes
     at: int
-    proposal: str | None
+    made: str | None
     status: int | None
     answer: str | None
 
@@ -65,7 +65,7 @@ class RequestBook:
 
     async def release(self, key: RequestKey) -> None:
         """Nothing came of a request: its key is free again, unless something was made for it after all."""
-        query = delete(requests).where(_is(key), requests.c.proposal.is_(None), requests.c.status.is_(None))
+        query = delete(requests).where(_is(key), requests.c.made.is_(None), requests.c.status.is_(None))
         await self._write(lambda connection: connection.execute(query) and None)
 
     async def find(self, key: RequestKey) -> RequestRecord | None:
@@ -76,9 +76,9 @@ class RequestBook:
 
 
 def note_made(connection: Connection, key: RequestKey | None, id_: str) -> None:
-    """Note, in the caller's transaction, what a request has made, if it is for one."""
+    """Note, in the caller's transaction, what is made for a request, if it is made for one."""
     if key is not None:
-        connection.execute(update(requests).where(_is(key)).values(proposal=id_))
+        connection.execute(update(requests).where(_is(key)).values(made=id_))
 
 
 def _is(key: RequestKey) -> ColumnElement[bool]:
@@ -86,4 +86,4 @@ def _is(key: RequestKey) -> ColumnElement[bool]:
 
 
 def _record(row: RowMapping) -> RequestRecord:
-    return RequestRecord(row["digest"], row["at"], row["proposal"], row["status"], row["answer"])
+    return RequestRecord(row["digest"], row["at"], row["made"], row["status"], row["answer"])

@@ -310,8 +310,8 @@ async def test_a_socket_that_announces_nothing_is_polled(here: World, between: P
 
 
 async def test_an_answer_does_not_wait_behind_an_announcement(here: World) -> None:
-    """A kernel that holds back the acknowledgement of an announcement makes the node hold back its answer, by 40
-    ms each time."""
+    """A kernel that holds back the acknowledgement of an announcement makes the node hold back its answer, by
+    40 ms each time."""
     chain = make(here, url=here.node.ws_url)
     await chain.open()
     slowest = []

@@ -4,27 +4,29 @@ killed at every step and paused, and each message is delivered once all the same
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chains.evm.messaging import calls
 from relayer.exits import Exit
+from relayer.messages.signatures import ASK_SECONDS
 from relayer.settings import load
 from relayer.testing.lanes import NAME, LaneWorld
 from tests.relayer import lying
-from tests.relayer.test_lanes_on_nodes import false_validator, free_port, is_delivered, member, until
+from tests.relayer.test_lanes_on_nodes import free_port, is_delivered, member, until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(300)]
 
 DYING = str(Path(__file__).parent.parent / "dying_relayer.py")
+LYING = str(Path(__file__).parent.parent / "lying_validator.py")
 READY_SECONDS = 60
 
 
@@ -82,16 +84,16 @@ async def world(anvil_factory, tmp_path):
 
 
 @asynccontextmanager
-async def validators(world: LaneWorld, places, *endpoints: str) -> AsyncIterator[list[str]]:
-    """Honest members as processes; their URLs."""
+async def validators(world: LaneWorld, places, *endpoints: str, how: str = "") -> AsyncIterator[list[str]]:
+    """Members as processes, honest ones unless `how` says what they do; their URLs."""
     async with AsyncExitStack() as stack:
         urls = []
         for place in places:
             port = free_port()
             file = world.validator(place, port, endpoints)
-            made = process(
-                "validator", "start", "--config", str(file), log=world.folder / f"validator-{place}.log"
-            )
+            words = ([how] if how else []) + ["validator", "start", "--config", str(file)]
+            program = {"program": (LYING,)} if how else {}
+            made = process(*words, log=world.folder / f"validator-{place}.log", **program)
             await (await stack.enter_async_context(made)).start()
             urls.append(f"http://127.0.0.1:{port}")
         yield urls
@@ -109,15 +111,26 @@ async def indexes(world: LaneWorld) -> list[int]:
     return sorted(calls.read_delivered(log).index for log in await world.there.rpc("eth_getLogs", query))
 
 
+async def ask(*words: str, config: str, code: int = 0) -> dict:
+    """What a command says."""
+    made = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "relayer.cli", *words, "--config", config, "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(made.communicate(), 60)
+    assert made.returncode == code, err.decode()
+    return json.loads(out)
+
+
 async def test_a_lying_signer_and_a_lying_endpoint_stop_nothing(world):
-    """Four members, three of them running: two honest ones, each with a lying endpoint among three, and a liar are
-    no quorum; with the third honest one they are."""
+    """Four members, three of them running, each a process: two honest ones, each with a lying endpoint among
+    three, and a liar are no quorum; with the third honest one they are."""
     async with lying.lying(world.here.url, lying.other_roots) as node:
         endpoints = (node.url, world.here.url, world.here.url)
-        lies = itertools.repeat(b"\xab" * 32)
         async with AsyncExitStack() as stack:
             urls = await stack.enter_async_context(validators(world, (0, 1), *endpoints))
-            liar = await stack.enter_async_context(false_validator(world, 3, lies))
+            (liar,) = await stack.enter_async_context(validators(world, (3,), how="lies"))
             late = free_port()
             config = await relayer_file(world, [liar, *urls, f"http://127.0.0.1:{late}"])
             log = world.folder / "relayer.log"
@@ -136,6 +149,49 @@ async def test_a_lying_signer_and_a_lying_endpoint_stop_nothing(world):
             await (await stack.enter_async_context(made)).start()
             await until(lambda: is_delivered(world, 3))
     assert await indexes(world) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("how", ["keeps-one-waiting", "talks-nonsense"])
+async def test_a_signer_that_wastes_time_holds_nobody_up(world, how):
+    async with validators(world, (0, 1, 2)) as urls, validators(world, (3,), how=how) as strange:
+        config = await relayer_file(world, [*strange, *urls])
+        async with process("relayer", "start", "--config", config, log=world.folder / "relayer.log") as relayer:
+            await relayer.start()
+            for count in range(1, 4):
+                await world.send(1)
+                await world.finalise(world.here)
+                await until(partial(is_delivered, world, count), ASK_SECONDS - 1)
+
+
+async def test_a_signer_of_two_roots_halts_the_lane_until_somebody_has_looked(world):
+    """Two of the three signatures that are needed: all are asked again and again. Then two more members come."""
+    async with AsyncExitStack() as stack:
+        urls = await stack.enter_async_context(validators(world, (0,)))
+        urls += await stack.enter_async_context(validators(world, (3,), how="says-two-things"))
+        late = [free_port() for _ in range(2)]
+        config = await relayer_file(world, [*urls, *(f"http://127.0.0.1:{port}" for port in late)])
+        log = world.folder / "relayer.log"
+        relayer = await stack.enter_async_context(process("relayer", "start", "--config", config, log=log))
+        await relayer.start()
+        await world.send(1)
+        await world.finalise(world.here)
+
+        async def halted() -> bool:
+            lane = (await ask("query", "lanes", config=config))[NAME]
+            return f"{member(world, 3)} signed two roots" in str(lane["halted"])
+
+        await until(halted)
+        assert not (await ask("relayer", "health-check", config=config, code=Exit.UNHEALTHY))["ready"]
+        for place, port in zip((1, 2), late, strict=True):
+            file = world.validator(place, port)
+            made = process(
+                "validator", "start", "--config", str(file), log=world.folder / f"validator-{place}.log"
+            )
+            await (await stack.enter_async_context(made)).start()
+        await world.finalise(world.here)
+        assert await world.delivered(1) == 0
+        await ask("relayer", "resume", NAME, config=config)
+        await until(partial(is_delivered, world, 1))
 
 
 @pytest.mark.parametrize("where", ["before-read", "after-read", "after-proved", "before-stored", "after-stored"])
@@ -225,35 +281,26 @@ async def test_verbs_of_operators(world):
         await world.send(2)
         await world.finalise(world.here)
 
-        async def ask(*words: str, code: int = 0) -> dict:
-            made = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "relayer.cli", *words, "--config", config, "--json"),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            out, err = await asyncio.wait_for(made.communicate(), 60)
-            assert made.returncode == code, err.decode()
-            return json.loads(out)
-
-        assert (await ask("query", "pending"))[NAME]["pending"] == 2
-        await ask("relayer", "pause", NAME)
-        assert (await ask("query", "lanes"))[NAME]["paused"] is True
-        assert not (await ask("relayer", "health-check", code=Exit.UNHEALTHY))["ready"]
-        await ask("relayer", "clear")
+        asked = partial(ask, config=config)
+        assert (await asked("query", "pending"))[NAME]["pending"] == 2
+        await asked("relayer", "pause", NAME)
+        assert (await asked("query", "lanes"))[NAME]["paused"] is True
+        assert not (await asked("relayer", "health-check", code=Exit.UNHEALTHY))["ready"]
+        await asked("relayer", "clear")
         assert await world.delivered(2) == 0  # paused
-        await ask("relayer", "resume", NAME)
-        assert (await ask("relayer", "clear"))[NAME]["pending"] == 0
+        await asked("relayer", "resume", NAME)
+        assert (await asked("relayer", "clear"))[NAME]["pending"] == 0
         assert await world.delivered(2) == 2
-        assert (await ask("relayer", "health-check"))["ready"]
+        assert (await asked("relayer", "health-check"))["ready"]
         logs = await world.here.rpc(
             "eth_getLogs",
             {"address": world.outbox, "topics": [calls.SENT], "fromBlock": "0x0", "toBlock": "latest"},
         )
-        found = await ask("query", "message", logs[0]["topics"][2])
+        found = await asked("query", "message", logs[0]["topics"][2])
         assert (found["state"], found["index"]) == ("delivered", 0)
-        missing = await ask("query", "message", "0x" + "01" * 32, code=1)
+        missing = await asked("query", "message", "0x" + "01" * 32, code=1)
         assert missing["error"]["type"] == "NoSuchMessage"
-        wrong = await ask("relayer", "pause", "nowhere", code=1)
+        wrong = await asked("relayer", "pause", "nowhere", code=1)
         assert wrong["error"]["type"] == "NoSuchLane"
-        nothing = await ask("relayer", "retry", logs[0]["topics"][2], code=1)
+        nothing = await asked("relayer", "retry", logs[0]["topics"][2], code=1)
         assert nothing["error"]["error"] == "NotFailed"

@@ -109,8 +109,8 @@ def test_a_folder_is_read_whole_and_nothing_else_in_it(tmp_path):
         read_files([tmp_path / "gone.json"])
 
 
-async def in_a_file(deal: str) -> str:
-    return "file"
+async def in_a_file(deals):
+    return dict.fromkeys(deals, "file")
 
 
 async def test_no_deal_is_driven_before_it_is_backed_up(tmp_path):

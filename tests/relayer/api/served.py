@@ -21,7 +21,6 @@ from relayer.api.tokens import new_token
 from relayer.settings import ApiSettings
 from settlement.store import Store
 from tests.relayer.boards import LIVE, Running, deal, report
-from tests.settlement.parties import Party as Trader
 
 ABSENT = "0" * 32
 
@@ -44,27 +43,18 @@ class Served:
 
 
 @asynccontextmanager
-async def trader_store(trader: Trader) -> AsyncIterator[Store]:
-    """The store of a party on paper, which is not ours to close."""
-    yield trader.store
-
-
-@asynccontextmanager
-async def served(
-    folder: Path, deals: int = 3, trader: Trader | None = None, **settings: Any
-) -> AsyncIterator[Served]:
-    """Serve an API at a TCP address of this machine. trader: a party on paper whose store and offers it serves."""
+async def served(folder: Path, deals: int = 3, **settings: Any) -> AsyncIterator[Served]:
+    """Serve an API at a TCP address of this machine."""
     daemon = Running(
         {id_: report(deal(id=id_), LIVE, "a") for id_ in (f"{at:032x}" for at in range(1, deals + 1))}
     )
-    async with trader_store(trader) if trader else await Store.open(str(folder / "api.db"), drive=True) as store:
+    async with await Store.open(str(folder / "api.db"), drive=True) as store:
         daemon.store, daemon.poked = store, 0
         daemon.settings = SimpleNamespace(**vars(daemon.settings), fees={}, lanes={})
         daemon.settings.api = ApiSettings(**{"rate": 10_000, **settings})
         daemon.prices, daemon.agreement = {}, SimpleNamespace(url="http://127.0.0.1:1")
+        daemon.shop = daemon.taker = None  # for offers there are nodes
         daemon.clock = SimpleNamespace(now=time.time)
-        if trader is not None:
-            daemon.shop, daemon.taker, daemon.peer = trader.shop, trader.taker, trader.find
         daemon.poke = lambda: setattr(daemon, "poked", daemon.poked + 1)
         bearer = {}
         for scope in Scope:

@@ -52,6 +52,8 @@ def test_operations_have_names_of_their_own_and_say_how_they_refuse(document):
 async def test_what_it_says_of_a_parameter_is_what_is_checked(api, document):
     limit = next(one for one in document["paths"]["/v1/deals"]["get"]["parameters"] if one["name"] == "limit")
     low, high = limit["schema"]["minimum"], limit["schema"]["maximum"]
+    life = document["components"]["schemas"]["QuoteBody"]["properties"]["life"]
+    assert (life["type"], life["minimum"]) == ("integer", 1)
     for value, status in ((low, 200), (high, 200), (low - 1, 400), (high + 1, 400)):
         assert (await api.read(f"/v1/deals?limit={value}")).status == status
 

@@ -28,13 +28,14 @@ async def _fuzz(market: Market, scope: str) -> str:
     known = {
         "deal": await market.agree(),
         "proposal": await market.offer(),
-        "offer": (await api.publish(market.part())).id,
-        "taking": "cd" * 32,
         "chain": "bitcoin",
         "leg": "collateral",
         "lane": "there",
         "message": "ab" * 32,
         "token": fresh.token.id,
+        "offer": (await market.writer.api.publish(market.shelf())).id,
+        "taking": "cd" * 32,
+        "maker": f"{market.writer.daemon.party.identity}@{market.writer.actor.url}",
         "peer": f"{market.writer.daemon.party.identity}@http://127.0.0.1:{free_port()}",
     }
     words = (

@@ -8,9 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from relayer.api.asks import PROPOSE, Propose
+from relayer.api.asks import PROPOSE, OfferBody, Propose
 from relayer.api.client import Client
-from relayer.api.offering import PublishBody
 from relayer.daemon import Daemon
 from relayer.testing.actors import Actor, free_port
 from relayer.testing.world import World
@@ -57,23 +56,6 @@ class Market:
         body = {"protocol": "option", "role": "writer", "kind": "call", "legs": legs, "life": LIFE, **more}
         return PROPOSE.validate_python({"peer": self.holder.actor.url, **body})
 
-    def part(self, **more: object) -> PublishBody:
-        """An offer that may be published: a call in ten parts, priced by its volatility."""
-        now = int(self.world.clock())
-        body = {
-            "kind": "call",
-            "role": "writer",
-            "underlying": self.leg("bitcoin", 10**7),
-            "strike": self.leg("evm", 6000 * TOKEN),
-            "premium": {"vol": 0.6, "spread": 0.05},
-            "spot": 60_000.0,
-            "least": str(10**6),
-            "step": str(10**6),
-            "expiry": now + LIFE,
-            "until": now + LIFE // 2,
-        }
-        return PublishBody.model_validate({**body, **more})
-
     async def offer(self, premium: int = 125 * TOKEN) -> str:
         """The id of a proposal of the writer's that the holder has received."""
         made = await self.writer.api.propose(self.option(premium))
@@ -83,6 +65,21 @@ class Market:
 
         await until(self.world, received)
         return made.id
+
+    def shelf(self, **more: object) -> OfferBody:
+        """An offer that the writer may publish: a call, in parts of a tenth."""
+        party, chains = self.writer.daemon.party, {"collateral": "bitcoin", "premium": "evm", "strike": "evm"}
+        body = {
+            "kind": "call",
+            "role": "writer",
+            "underlying": self.leg("bitcoin", 10**7),
+            "strike": self.leg("evm", 600 * TOKEN),
+            "premium": {"units": str(20 * TOKEN)},
+            "least": str(10**6),
+            "expiry": party.ladder("option", chains, LIFE)["expiry"] + 600,
+            "until": int(party.clock.now()) + 600,
+        }
+        return OfferBody.model_validate({**body, **more})
 
     async def agree(self, premium: int = 125 * TOKEN) -> str:
         """The id of an option that both have entered."""

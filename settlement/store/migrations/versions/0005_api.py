@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("proposal", sa.String(length=64), nullable=True),
+        sa.Column("made", sa.String(length=64), nullable=True),
         sa.Column("status", sa.BigInteger(), nullable=True),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("caller", "key", name=op.f("pk_requests")),
