@@ -14,6 +14,7 @@ from settlement.errors import BadOffer, OfferOver, QuoteMismatch, RefusedByPeer,
 from settlement.limits import Limits
 from settlement.messages import Kind, read, seal
 from settlement.offers import Place, Priced
+from settlement.post import Post
 from settlement.quotes import AskBody, ListingBody, QuoteBody, TakeBody
 from settlement.store import Store
 from settlement.takings import TakingState
@@ -349,6 +350,25 @@ async def test_the_makers_mailer_finishes_what_the_taker_lost(tmp_path):
         assert (await alice.mailer.send(waiting)).stage.name == "agreed"
         assert (await bob.store.offers.taking(quote.message.id, AT)).state is TakingState.AGREED
         assert len(await bob.store.deals()) == 1
+
+
+async def test_a_taking_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    async with parties.two(tmp_path) as (alice, bob):
+        own, send = await alice.shop.publish(conditions()), Post.send
+        quote = await bob.taker.quote(alice.maker, own.offer, 10**6)
+
+        async def lost(self, url, message):
+            raise PeerUnavailable(url, "the cable is out")
+
+        monkeypatch.setattr(Post, "send", lost)
+        with pytest.raises(PeerUnavailable):
+            await bob.taker.take(alice.maker, quote)
+        assert (await bob.shop.taking(quote.message.id)).state is TakingState.ASKED
+        monkeypatch.setattr(Post, "send", send)
+        resumed = await bob.taker.resume(quote.message.id)
+        assert resumed.state is TakingState.AGREED
+        assert await bob.taker.resume(quote.message.id) == resumed
+        assert len(await alice.shop.takings()) == 1
 
 
 async def test_two_takers_of_the_last_part_get_it_once(tmp_path):
