@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 
 from chains.errors import BadAmount, BadHash, BadKey, BadPolicy, BadTime
 
@@ -106,6 +108,12 @@ def _check_path(path: Path) -> None:
         raise BadTime(path.name, path.after)
     if path.quorum is not None:
         path.quorum.check()
+
+
+@lru_cache(maxsize=4096)
+def hash_of(preimage: bytes) -> bytes:
+    """SHA-256 of a preimage: what a hashlock holds. Every look asks for the same ones again."""
+    return sha256(preimage).digest()
 
 
 def check_hash(value: bytes) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -17,19 +16,23 @@ from chains.errors import ChainError, StrikelockError
 from chains.port import Chain, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from htlc.collector import Collector
 from htlc.courier import Courier
+from htlc.errors import Fenced
 from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
+from htlc.plans import Plan, Turns
 from htlc.ports import CANCEL, FUND, RECORD, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
 from htlc.protocols.base import Action, Attest, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
+from htlc.resting import Resting
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0  # the longest wait between two looks: wills and consents arrive through the journal
 RETRY_SECONDS = 0.5  # pause of a chain's waiter after its node failed
+_SIGHTLESS = (Swear, Attest)  # done without a look at every chain
+_SEEN_TO_NEXT = (Swear, GiveConsent)  # what follows from them is seen to in the next tick
 BURST_SECONDS = 0.05  # a burst of blocks is one look
-TURN_SECONDS = 0.005  # of work on deals, after which others of this process get a turn
 ACT_SECONDS = 2.0  # of signing and sending, after which we look again
 
 
@@ -40,26 +43,6 @@ class Report:
     observation: Observation
     actions: tuple[Action, ...]
     troubles: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the protocol has us do in one deal, and what that stands on."""
-
-    seen: Observation
-    actions: tuple[Action, ...]
-    work: Work
-
-    @property
-    def spends(self) -> bool:
-        """Money of ours waits for it: what is not funded yet can wait."""
-        return any(isinstance(action, SpendLeg | Unfund) for action in self.actions)
-
-    @property
-    def due(self) -> float:
-        """Its nearest deadline, UNIX seconds."""
-        timed = (action.deadline for action in self.actions if isinstance(action, Fund | SpendLeg))
-        return min((deadline for deadline in timed if deadline is not None), default=math.inf)
 
 
 @dataclass(slots=True)
@@ -75,7 +58,7 @@ class Pulse:
 
 
 class Driver:
-    """Runs every open deal of one party. One driver per journal; the store sees to that."""
+    """Runs the open deals of one party that are ours to drive: the journal sees to it that nobody else does."""
 
     def __init__(
         self,
@@ -98,8 +81,10 @@ class Driver:
         self._wake = asyncio.Event()
         self._collector = Collector(attesters, journal, self.poke) if attesters is not None else None
         self._spans = spans
+        self._ordered = frozenset(name for name, chain in chains.items() if chain.ordered)
         self.reports: dict[str, Report] = {}
         self.pulse = Pulse()
+        self._resting = Resting(self._observer, journal, clock)
         self._failed: dict[str, int] = {}  # deals that something stood in the way of, and at which tick
 
     @property
@@ -179,7 +164,11 @@ class Driver:
     async def tick(self) -> None:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
+        turns = Turns()
+        for gone in self._observer.watched - deals.keys():
+            await self._drop(gone)
         for deal in deals.values():
+            await turns.give()
             await self._observer.know(deal)
         await self._observer.look()
         unsettled = await self._journal.unsettled()
@@ -187,20 +176,20 @@ class Driver:
         await self._settle(unsettled, states, deals)
         now = int(self._clock.now())
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
-        self.reports = {id_: report for id_, report in self.reports.items() if id_ in deals}
+        for gone in self.reports.keys() - deals.keys():
+            del self.reports[gone]
         self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
+        self._resting.keep(deals)
         await self._carry_out(await self._plan(deals.values(), states))
 
     async def _plan(self, deals: Iterable[Deal], states: Mapping[int, TxState]) -> list[Plan]:
         """What follows for every deal from the last look."""
-        loop = asyncio.get_running_loop()
-        turn, plans = loop.time(), []
+        turns, plans = Turns(), []
         for deal in deals:
-            if loop.time() - turn > TURN_SECONDS:
-                await asyncio.sleep(0)
-                turn = loop.time()
-            with self._alone(deal.id):
-                plans.append(await self._derive(deal, states))
+            await turns.give()
+            async with self._alone(deal.id):
+                if not await self._resting.holds(deal):
+                    plans.append(await self._derive(deal, states))
         return plans
 
     async def _carry_out(self, plans: Iterable[Plan]) -> None:
@@ -210,25 +199,30 @@ class Driver:
         until = loop.time() + ACT_SECONDS
         for plan in sorted(plans, key=self._order):
             id_ = plan.work.deal.id
-            troubles: list[str] = []
             if loop.time() > until:
+                self.reports[id_] = Report(plan.seen, plan.actions, ())
                 self.poke()
-            else:
-                with self._alone(id_):
-                    troubles = await self._act_on(plan)
-                    self._failed.pop(id_, None)
-                    if troubles:
-                        self._failed[id_] = self.pulse.ticks
-            self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
+                continue
+            self._failed[id_] = self.pulse.ticks  # until it is seen not to
+            async with self._alone(id_):
+                troubles = await self._act_on(plan)
+                if not troubles:
+                    del self._failed[id_]
+                    self._resting.let_rest(plan)
+                self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
 
     def _order(self, plan: Plan) -> tuple[bool, int, float]:
         return not plan.spends, self._failed.get(plan.work.deal.id, -1), plan.due
 
-    @contextlib.contextmanager
-    def _alone(self, deal: str) -> Iterator[None]:
-        """A fault of ours in one deal must not cost the deadlines of the others."""
+    @contextlib.asynccontextmanager
+    async def _alone(self, deal: str) -> AsyncIterator[None]:
+        """A deal that another process took over is dropped; a fault of ours in one must not cost the deadlines of
+        the others."""
         try:
             yield
+        except Fenced as error:
+            log.warning("deal dropped", deal=deal, reason=str(error))
+            await self._drop(deal)
         except Exception:
             log.exception("deal failed", deal=deal)
 
@@ -241,15 +235,17 @@ class Driver:
             if state is None or state.phase not in (TxPhase.MINED, TxPhase.DISPLACED):
                 continue
             if state.depth >= deals[intent.deal].guards.chains[intent.tx.chain].depth:
-                await self._journal.settle(intent.number, state)
+                with contextlib.suppress(Fenced):  # the next write for the deal says so too
+                    await self._journal.settle(intent.number, state)
 
     async def _derive(self, deal: Deal, states: Mapping[int, TxState]) -> Plan:
         self._courier.deliver(deal)
-        seen = self._observer.observe(deal, await self._journal.intents(deal.id), states)
+        intents = await self._journal.intents(deal.id)
+        seen = self._observer.observe(deal, intents, states)
         if seen.shown:
             await self._journal.learn(deal.id, seen.shown)  # before anything that relies on them
         work = Work(deal, seen.known.protocol, seen.known.legs, seen.attempts, int(self._clock.now()))
-        return Plan(seen, seen.plan(), work)
+        return Plan(seen, seen.plan(), work, intents)
 
     async def _act_on(self, plan: Plan) -> list[str]:
         """Do what a plan asks for; what stands in the way, in words."""
@@ -258,9 +254,20 @@ class Driver:
         troubles += [trouble for action in actions if (trouble := await self._act(work, action))]
         return troubles + await self._heal(work, actions)
 
+    async def _drop(self, deal: str) -> None:
+        """A deal is closed, or another process's: do nothing more for it. What we signed for it and stored may
+        still be sent by anybody, any number of times."""
+        self._courier.forget(deal)
+        if self._collector is not None:
+            self._collector.keep(deal, set())
+        await self._observer.forget(deal)
+        self.reports.pop(deal, None)
+
     def _ask(self, deal: Deal, actions: tuple[Action, ...]) -> list[str]:
         """Have the attestations asked for that the plan wants, and no others."""
         wanted = {(action.leg, action.path) for action in actions if isinstance(action, Attest)}
+        if not wanted and self._collector is None:
+            return []
         if self._collector is None:
             return [f"nobody is configured to attest {path} of {leg}" for leg, path in sorted(wanted)]
         self._collector.keep(deal.id, wanted)
@@ -270,8 +277,7 @@ class Driver:
 
     async def _act(self, work: Work, action: Action) -> str | None:
         """Perform one action; what stands in its way is returned, in words."""
-        ordered = {name for name, chain in self._chains.items() if chain.ordered}
-        blocked = _blocked(work, action, self._observer.live, ordered)
+        blocked = _blocked(work, action, self._observer.live, self._ordered)
         if blocked:
             return blocked
         try:
@@ -282,27 +288,27 @@ class Driver:
             return str(error)
         if isinstance(action, Close):
             log.info("closed", deal=work.deal.id, outcome=action.outcome)
-            self._courier.forget(work.deal.id)
-            await self._observer.forget(work.deal.id)
-        if isinstance(action, Swear | GiveConsent):
-            self.poke()  # what follows from it is seen to in the next tick
+            await self._drop(work.deal.id)
+        if isinstance(action, _SEEN_TO_NEXT):
+            self.poke()
         return None
 
     async def _heal(self, work: Work, actions: tuple[Action, ...]) -> list[str]:
         """Cancel what no plan stands behind any more and what would block the account's later nonces: a
         transaction that was stored, is not seen by the node, and is not wanted."""
         troubles = []
-        wanted = _wanted(actions)
-        for attempt in work.attempts.all:
-            step = (attempt.intent.leg, attempt.intent.step)
-            if (
-                attempt.state.phase is not TxPhase.UNSEEN
-                or step in wanted
-                or attempt.intent.step in (CANCEL, RECORD)
-            ):
-                continue
+        missing = [
+            one
+            for one in work.attempts.all
+            if one.state.phase is TxPhase.UNSEEN and one.intent.step not in (CANCEL, RECORD)
+        ]
+        wanted = _wanted(actions) if missing else set()
+        for attempt in missing:
             chain = attempt.tx.chain
-            if chain not in self._observer.live or not self._chains[chain].ordered:
+            if (
+                attempt.intent.leg,
+                attempt.intent.step,
+            ) in wanted or chain not in self._observer.live & self._ordered:
                 continue
             try:
                 await self._executor.cancel(work, attempt)
@@ -321,10 +327,11 @@ def _pending(unsettled: Iterable[Intent]) -> dict[str, list[SignedTx]]:
 def _blocked(work: Work, action: Action, live: frozenset[str], ordered: Collection[str]) -> str | None:
     """Why an action must wait, or None. While a chain of the deal can't be seen, only what can't be wrong is
     done: spends that reveal nothing new. A deal closes only when nothing we signed can still be mined."""
-    missing = {leg.chain for leg in work.legs.values()} - live
+    missing = {leg.chain for leg in work.legs.values()}
+    missing -= live
     if isinstance(action, SpendLeg) and not action.reveals:
         missing &= {work.legs[action.leg].chain}
-    if missing and not isinstance(action, Swear | Attest):
+    if missing and not isinstance(action, _SIGHTLESS):
         return f"waiting for {', '.join(sorted(missing))}"
     if isinstance(action, Close) and not work.attempts.settled(ordered):
         return "waiting for the last transactions to be final"

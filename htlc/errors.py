@@ -135,3 +135,26 @@ class StalePlan(ChainError):
 
     age: int
     template = "{chain}: the plan to show a secret is {age} s old, so it is made anew"
+
+
+@dataclass(eq=False)
+class LineageBusy(ChainError):
+    """Another process of this party signs on the chain just now."""
+
+    template = "{chain}: another process of ours is signing"
+
+
+@dataclass(eq=False)
+class LineageMoved(ChainError):
+    """Another process of this party signed on the chain meanwhile: what we signed may claim the same nonce or
+    coin, so it was not stored, and must not be sent."""
+
+    template = "{chain}: another process of ours signed meanwhile, so this is made anew"
+
+
+@dataclass(eq=False)
+class Fenced(StrikelockError):
+    """The deal, or lane, is another process's now. Nothing was stored, and nothing may be sent for it."""
+
+    what: str
+    template = "{what} is not ours to drive any more: another process holds it"

@@ -7,7 +7,7 @@ that is in flight is broadcast again or replaced with a higher fee, never double
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -136,9 +136,10 @@ class Executor:
             await self._again(work, alive)
             return
         replacing = alive[-1].tx if alive else None
-        signing = self._wallets[leg.chain].fund(leg, price, cap, self.pending[leg.chain], replacing)
-        tx = await self._or_again(work, alive, signing)
-        await self._sign(work, action.leg, FUND, tx, alive)
+        async with self._turn(leg.chain) as pending:
+            signing = self._wallets[leg.chain].fund(leg, price, cap, pending, replacing)
+            tx = await self._or_again(work, alive, signing)
+            await self._sign(work, action.leg, FUND, tx, alive)
 
     async def _unfund(self, work: Work, action: Unfund) -> None:
         alive = work.attempts.alive(action.leg, FUND)
@@ -156,9 +157,10 @@ class Executor:
         replacing = cancels[-1].tx if cancels else None
         wallet = self._wallets[leg.chain]
         price = max(price, attempt.tx.price)
-        signing = wallet.cancel(attempt.tx, price, self.pending[leg.chain], replacing)
-        tx = await self._or_again(work, cancels, signing)
-        await self._sign(work, attempt.intent.leg, CANCEL, tx, cancels)
+        async with self._turn(leg.chain) as pending:
+            signing = wallet.cancel(attempt.tx, price, pending, replacing)
+            tx = await self._or_again(work, cancels, signing)
+            await self._sign(work, attempt.intent.leg, CANCEL, tx, cancels)
 
     async def _spend(self, work: Work, action: SpendLeg) -> None:
         leg = work.legs[action.leg]
@@ -169,11 +171,19 @@ class Executor:
             self._refuse_stale(work, action)
             await self._again(work, alive)
             return
-        tx = await self._or_again(work, alive, self._sign_spend(work, action, price, cap, alive))
-        self._refuse_stale(work, action)
-        sent = await self._sign(work, action.leg, action.path, tx, alive)
+        async with self._turn(leg.chain):
+            tx = await self._or_again(work, alive, self._sign_spend(work, action, price, cap, alive))
+            self._refuse_stale(work, action)
+            sent = await self._sign(work, action.leg, action.path, tx, alive)
         if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
             await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, chain: str) -> AsyncIterator[Sequence[SignedTx]]:
+        """Our turn to sign on a chain: what is pending there is read anew, since others may have signed."""
+        async with self._journal.turn(chain) as pending:
+            self.pending[chain] = list(pending)
+            yield self.pending[chain]
 
     def _refuse_stale(self, work: Work, action: SpendLeg) -> None:
         """A plan to show a secret holds for the moment it was made in. A process that was stopped since, or a

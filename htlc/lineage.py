@@ -13,6 +13,8 @@ from chains.port import SignedTx, TxPhase, TxState
 from htlc.ports import CANCEL, FUND, PLAIN, Intent
 from htlc.protocols.base import Flight
 
+UNSEEN = TxState(TxPhase.UNSEEN)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -44,10 +46,10 @@ class Attempts:
     depths: Mapping[str, int]
 
     def of(self, leg: str, step: str) -> tuple[Attempt, ...]:
-        return tuple(a for a in self.all if a.intent.leg == leg and a.intent.step == step)
+        return tuple([a for a in self.all if a.intent.leg == leg and a.intent.step == step])
 
     def alive(self, leg: str, step: str) -> tuple[Attempt, ...]:
-        return tuple(a for a in self.of(leg, step) if a.alive)
+        return tuple([a for a in self.of(leg, step) if a.alive])
 
     def final(self, attempt: Attempt) -> bool:
         """Nothing that happens within the reorganisation horizon changes its state any more."""
@@ -67,11 +69,16 @@ class Attempts:
         spend = attempt.intent.step not in PLAIN
         return spend and attempt.state.phase is TxPhase.UNSEEN
 
-    def flight(self, leg: str) -> Flight:
-        """Where our funding of a leg stands."""
-        fundings = self.of(leg, FUND)
-        if not fundings:
-            return Flight.NONE
+    def flights(self, legs: Iterable[str]) -> dict[str, Flight]:
+        """Where our funding of each leg stands."""
+        found = dict.fromkeys(legs, Flight.NONE)
+        for attempt in self.all:
+            leg = attempt.intent.leg
+            if attempt.intent.step == FUND and found.get(leg) is Flight.NONE:
+                found[leg] = self._flight(self.of(leg, FUND))
+        return found
+
+    def _flight(self, fundings: tuple[Attempt, ...]) -> Flight:
         if any(attempt.effective and self.final(attempt) for attempt in fundings):
             return Flight.DONE
         if all(self.final(attempt) for attempt in fundings):
@@ -87,6 +94,5 @@ class Attempts:
 def attempts(intents: Iterable[Intent], states: Mapping[int, TxState], depths: Mapping[str, int]) -> Attempts:
     """Pair a deal's intents with what the chains say of them now. An intent on a chain that could not be looked
     at counts as unseen: it may still be mined."""
-    unseen = TxState(TxPhase.UNSEEN)
-    pairs = (Attempt(i, i.final or states.get(i.number, unseen)) for i in intents)
+    pairs = [Attempt(i, i.final or states.get(i.number, UNSEEN)) for i in intents]
     return Attempts(tuple(pairs), depths)

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from chains.legs import Leg
+from chains.legs import Leg, hash_of
 from chains.port import LegFacts, Snapshot, TxPhase
-from htlc.lineage import Attempt, Attempts
-from htlc.ports import PLAIN, Deal
-from htlc.protocols.base import Facts, Flight, Now, Stance
+from htlc.lineage import Attempts
+from htlc.ports import Deal, Intent
+from htlc.protocols.base import Facts, Now, Stance
 
 SecretOf: TypeAlias = Callable[[bytes, str], bytes]  # (nonce, label) -> the 32-byte preimage, from the seed
-
-
-def leg_facts(
-    legs: Mapping[str, Leg], addresses: Mapping[str, str], snapshots: Mapping[str, Snapshot]
-) -> dict[str, LegFacts]:
-    """What stands about each leg, by leg name. A chain without a snapshot shows nothing, which a protocol takes
-    as "not there": it never funds or reveals on that."""
-    empty = LegFacts()
-    return {
-        name: snapshots[leg.chain].legs.get(addresses[name], empty) if leg.chain in snapshots else empty
-        for name, leg in legs.items()
-    }
 
 
 def without_dust(facts: LegFacts, leg: Leg, dust: int) -> LegFacts:
@@ -35,37 +22,54 @@ def without_dust(facts: LegFacts, leg: Leg, dust: int) -> LegFacts:
     return replace(facts, held=0) if small else facts
 
 
+def own_hashes(legs: Mapping[str, Leg], secrets: Mapping[bytes, bytes]) -> dict[tuple[str, str], frozenset[bytes]]:
+    """By (leg, path) of every path that wants a secret of ours: the hashes of those that a spend by it shows."""
+    shown = {
+        (name, path.name): secrets.keys() & set(path.hashes) for name, leg in legs.items() for path in leg.paths
+    }
+    return {where: frozenset(hashes) for where, hashes in shown.items() if hashes}
+
+
 def shown_preimages(
     deal: Deal,
-    legs: Mapping[str, Leg],
     facts: Mapping[str, LegFacts],
     ours: Attempts,
     secrets: Mapping[bytes, bytes],
+    shows: Mapping[tuple[str, str], frozenset[bytes]],
     hashes: frozenset[bytes],
 ) -> dict[bytes, bytes]:
     """Preimages of the deal's `hashes` that the world has seen and the journal does not hold yet: shown by
-    spends of the legs, or by a transaction of ours that a node has (which not every chain's `look` tells)."""
-    found = {}
+    spends of the legs, or by a transaction of ours that a node has (which not every chain's `look` tells). shows:
+    see `own_hashes`."""
+    found: dict[bytes, bytes] = {}
     for leg in facts.values():
         for spend in leg.spends:
-            found.update({hashlib.sha256(preimage).digest(): preimage for preimage in spend.preimages})
+            for preimage in spend.preimages:
+                found[hash_of(preimage)] = preimage
     for attempt in ours.all:
-        if attempt.state.phase in (TxPhase.PENDING, TxPhase.MINED):
-            found.update({value: secrets[value] for value in _hashes(legs, attempt) if value in secrets})
-    return {value: found[value] for value in found.keys() & hashes - deal.preimages.keys()} if found else {}
+        own = shows.get((attempt.intent.leg, attempt.intent.step))
+        if own and attempt.state.phase in (TxPhase.PENDING, TxPhase.MINED):
+            for value in own:
+                found[value] = secrets[value]
+    known = deal.preimages
+    return {value: one for value, one in found.items() if value in hashes and value not in known}
 
 
 def deal_facts(
     deal: Deal, facts: Mapping[str, LegFacts], preimages: Mapping[bytes, bytes], ours: Attempts
 ) -> Facts:
     """The facts of one deal. `preimages` are those seen in this look, on top of the journal's."""
-    fundings = {name: ours.flight(name) for name in facts} if ours.all else dict.fromkeys(facts, Flight.NONE)
-    return Facts(legs=facts, preimages={**deal.preimages, **preimages}, fundings=fundings)
+    return Facts(legs=facts, preimages={**deal.preimages, **preimages}, fundings=ours.flights(facts))
 
 
-def stance(deal: Deal, legs: Mapping[str, Leg], ours: Attempts, secrets: Mapping[bytes, bytes]) -> Stance:
-    """Who we are in a deal and what binds us."""
-    shown = (value for attempt in ours.all for value in _hashes(legs, attempt))
+def stance(
+    deal: Deal,
+    secrets: Mapping[bytes, bytes],
+    shows: Mapping[tuple[str, str], frozenset[bytes]],
+    intents: Iterable[Intent],
+) -> Stance:
+    """Who we are in a deal and what binds us. It changes with the deal and with what we signed, and with nothing
+    else. shows: see `own_hashes`."""
     return Stance(
         role=deal.role,
         secrets=secrets,
@@ -74,23 +78,18 @@ def stance(deal: Deal, legs: Mapping[str, Leg], ours: Attempts, secrets: Mapping
         consents_given=frozenset(deal.consents_given),
         consents_held=frozenset(deal.consents_held),
         limited=deal.limited,
-        exposed=frozenset(value for value in shown if value in secrets),
+        exposed=frozenset().union(*(shows.get((one.leg, one.step), ()) for one in intents)),
     )
 
 
-def _hashes(legs: Mapping[str, Leg], attempt: Attempt) -> tuple[bytes, ...]:
-    """The hashes whose preimages a transaction of ours shows."""
-    if attempt.intent.step in PLAIN:
-        return ()
-    return legs[attempt.intent.leg].path(attempt.intent.step).hashes
+def chain_clocks(snapshots: Mapping[str, Snapshot]) -> tuple[dict[str, int], int]:
+    """Each chain's own clock, and the newest stamp that any block has."""
+    clocks = {chain: snapshot.tip.time for chain, snapshot in snapshots.items()}
+    return clocks, max((snapshot.tip.stamp for snapshot in snapshots.values()), default=0)
 
 
-def time_now(local: float, snapshots: Mapping[str, Snapshot]) -> Now:
+def time_now(local: float, clocks: Mapping[str, int], newest: int) -> Now:
     """The time it may be. A block's stamp ahead of the local clock means that one of them is off: the interval
-    then holds both, and every guard is kept at its unfavourable end."""
-    stamps = [snapshot.tip.stamp for snapshot in snapshots.values()]
-    return Now(
-        earliest=int(local),
-        latest=max([int(local) + 1, *stamps]),
-        clocks={chain: snapshot.tip.time for chain, snapshot in snapshots.items()},
-    )
+    then holds both, and every guard is kept at its unfavourable end. clocks, newest: see `chain_clocks`."""
+    earliest = int(local)
+    return Now(earliest, max(earliest + 1, newest), clocks)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 
@@ -14,7 +15,16 @@ from chains.errors import ChainError
 from chains.legs import NATIVE, Leg
 from chains.port import Chain, LegFacts, Snapshot, TxState
 from htlc.lineage import Attempts, attempts
-from htlc.look import SecretOf, deal_facts, leg_facts, shown_preimages, stance, time_now, without_dust
+from htlc.look import (
+    SecretOf,
+    chain_clocks,
+    deal_facts,
+    own_hashes,
+    shown_preimages,
+    stance,
+    time_now,
+    without_dust,
+)
 from htlc.ports import Clock, Deal, Intent
 from htlc.protocols import protocol, words
 from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
@@ -22,7 +32,10 @@ from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
 
+Mark: TypeAlias = tuple[object, ...]
+
 TOKEN_DUST = 1000  # a token leg ignores less than this part of its amount
+NOTHING = LegFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,29 @@ class Observation:
         return words.explain(self.known.protocol.name, case)
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where one leg stands."""
+
+    name: str
+    leg: Leg
+    address: str
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the observer keeps of one deal. shows: see `look.own_hashes`. depths: the horizon by chain. stance: as
+    of `deal` and `intents`, which it follows from."""
+
+    known: Known
+    sites: tuple[Site, ...]
+    shows: Mapping[tuple[str, str], frozenset[bytes]]
+    depths: Mapping[str, int]
+    deal: Deal
+    intents: tuple[Intent, ...]
+    stance: Stance
+
+
 class Observer:
     """The eyes of one party. `snapshots` is the newest look at each chain; `live` are the chains that answered."""
 
@@ -67,20 +103,26 @@ class Observer:
         self._chains = chains
         self._secret_of = secret_of
         self._clock = clock
-        self._known: dict[str, Known] = {}
+        self._kept: dict[str, Kept] = {}
         self._floors: dict[str, int] = {}
+        self._clocks: Mapping[str, int] = {}
+        self._newest = 0
         self.snapshots: dict[str, Snapshot] = {}
         self.live: frozenset[str] = frozenset()
 
+    def __len__(self) -> int:
+        """How many deals are known."""
+        return len(self._kept)
+
     async def know(self, deal: Deal) -> Known:
         """Rebuild a deal's legs and have them watched."""
-        known = self._known.get(deal.id)
-        if known is None:
+        kept = self._kept.get(deal.id)
+        if kept is None:
             known = self._build(deal)
             for leg in known.legs.values():
                 await self._chains[leg.chain].watch(leg, deal.since[leg.chain])
-            self._known[deal.id] = known
-        return known
+            kept = self._kept[deal.id] = _keep(deal, known)
+        return kept.known
 
     def _build(self, deal: Deal) -> Known:
         spoken = protocol(deal.terms.protocol)
@@ -96,14 +138,21 @@ class Observer:
             hashes=frozenset(value for party in deal.terms.parties.values() for value in party.hashes.values()),
         )
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """The deals whose legs are watched."""
+        return frozenset(self._kept)
+
     async def forget(self, deal: str) -> None:
-        """The deal is closed: its legs need no watching."""
-        for leg in self._known.pop(deal).legs.values():
+        """The deal is closed, or not ours to see to: its legs need no watching."""
+        kept = self._kept.pop(deal, None)
+        for leg in kept.known.legs.values() if kept is not None else ():
             await self._chains[leg.chain].unwatch(leg)
 
     async def look(self) -> None:
         """Renew the snapshot of every chain that answers."""
-        looks = {name: asyncio.create_task(chain.look()) for name, chain in self._chains.items()}
+        loop = asyncio.get_running_loop()
+        looks = {name: loop.create_task(chain.look()) for name, chain in self._chains.items()}
         live = set()
         try:
             for name, look in looks.items():
@@ -116,26 +165,29 @@ class Observer:
             for look in looks.values():
                 look.cancel()  # of those that are done, nothing
         self.live = frozenset(live)
-        await self._renew_floors()
+        self._clocks, self._newest = chain_clocks(self.snapshots)
+        small = {site.leg.chain for kept in self._kept.values() for site in kept.sites if self._small(site)}
+        for name in sorted(small & self.live):
+            await self._renew_floor(name)
 
     def tips(self) -> dict[str, str]:
         """The best block's hash of every chain that answered."""
         return {chain: self.snapshots[chain].tip.hash for chain in self.live}
 
-    async def _renew_floors(self) -> None:
-        """The smallest price of each chain on which something small stands at a leg of ours."""
-        small = {known.legs[leg].chain for known in self._known.values() for leg in self._small(known)}
-        for name in sorted(small & self.live):
-            with contextlib.suppress(ChainError):  # then the last one known stands in
-                self._floors[name] = (await self._chains[name].fees()).floor
+    def _facts(self, site: Site) -> LegFacts:
+        """What stands about a leg. A chain without a snapshot shows nothing, which a protocol takes as "not
+        there": it never funds or reveals on that."""
+        seen = self.snapshots.get(site.leg.chain)
+        return NOTHING if seen is None else seen.legs.get(site.address, NOTHING)
 
-    def _small(self, known: Known) -> Iterator[str]:
-        """Names of the legs at which something stands that is not the whole."""
-        for name, leg in known.legs.items():
-            seen = self.snapshots.get(leg.chain)
-            found = seen.legs.get(known.addresses[name]) if seen is not None else None
-            if found is not None and 0 < found.held < leg.amount:
-                yield name
+    def _small(self, site: Site) -> bool:
+        """Something stands at a leg that is not the whole."""
+        return 0 < self._facts(site).held < site.leg.amount
+
+    async def _renew_floor(self, chain: str) -> None:
+        """The smallest price of a chain on which something small stands at a leg of ours."""
+        with contextlib.suppress(ChainError):  # then the last one known stands in
+            self._floors[chain] = (await self._chains[chain].fees()).floor
 
     async def trace(self, unsettled: Iterable[Intent], deals: Mapping[str, Deal]) -> dict[int, TxState]:
         """What the chains say of everything we signed that is not final, by the intent's number."""
@@ -159,16 +211,46 @@ class Observer:
         floor = self._floors.get(leg.chain, 0)
         return min(self._chains[leg.chain].claim_cost(leg, path.name, floor) for path in leg.paths)
 
-    def observe(self, deal: Deal, intents: Iterable[Intent], states: Mapping[int, TxState]) -> Observation:
+    def mark(self, deal: Deal) -> Mark | None:
+        """What of the last look could make a plan for a deal another one, time apart. Equal marks mean that
+        nothing did; None that it can't be told so simply. What is deeper than final is as deep as anything."""
+        found = []
+        for site in self._kept[deal.id].sites:
+            if site.leg.chain not in self.live or self._small(site):
+                return None  # whether something small is worth a spend depends on what fees are
+            facts = self._facts(site)
+            most = deal.guards.chains[site.leg.chain].depth + 1
+            spends = tuple([(spend.txid, min(spend.depth, most)) for spend in facts.spends])
+            found.append((None if facts.full is None else min(facts.full, most), facts.held, spends))
+        return tuple(found)
+
+    def observe(self, deal: Deal, intents: tuple[Intent, ...], states: Mapping[int, TxState]) -> Observation:
         """Put together what is known of one deal. Pure, on top of the last look."""
-        known = self._known[deal.id]
-        depths = {name: guard.depth for name, guard in deal.guards.chains.items()}
-        ours = attempts(intents, states, depths)
-        facts = leg_facts(known.legs, known.addresses, self.snapshots)
-        for name in self._small(known):
-            facts[name] = without_dust(facts[name], known.legs[name], self._dust(known.legs[name]))
-        ourselves = stance(deal, known.legs, ours, known.secrets)
-        shown = shown_preimages(deal, known.legs, facts, ours, known.secrets, known.hashes)
+        kept = self._kept[deal.id]
+        known = kept.known
+        if kept.deal is not deal or kept.intents != intents:
+            kept.deal, kept.intents = deal, intents
+            kept.stance = stance(deal, known.secrets, kept.shows, intents)
+        ours = attempts(intents, states, kept.depths)
+        facts = {site.name: self._facts(site) for site in kept.sites}
+        for site in kept.sites:
+            found = facts[site.name]
+            if 0 < found.held < site.leg.amount:
+                facts[site.name] = without_dust(found, site.leg, self._dust(site.leg))
+        shown = shown_preimages(deal, facts, ours, known.secrets, kept.shows, known.hashes)
         view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, ours))
-        now = time_now(self._clock.now(), self.snapshots)
-        return Observation(deal, known, ours, facts, shown, view, ourselves, now)
+        now = time_now(self._clock.now(), self._clocks, self._newest)
+        return Observation(deal, known, ours, facts, shown, view, kept.stance, now)
+
+
+def _keep(deal: Deal, known: Known) -> Kept:
+    shows = own_hashes(known.legs, known.secrets)
+    return Kept(
+        known=known,
+        sites=tuple(Site(name, leg, known.addresses[name]) for name, leg in known.legs.items()),
+        shows=shows,
+        depths={name: guard.depth for name, guard in deal.guards.chains.items()},
+        deal=deal,
+        intents=(),
+        stance=stance(deal, known.secrets, shows, ()),
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,10 +65,11 @@ class Intent:
 
 
 class Journal(Protocol):
-    """Durable state. Every call is one transaction, on disk (fsync) when it returns."""
+    """Durable state. Every call is one transaction, on disk (fsync) when it returns. What the driver writes for a
+    deal raises Fenced where another process holds the deal: then nothing was stored."""
 
     async def deals(self) -> tuple[Deal, ...]:
-        """Every deal that is not closed, oldest first."""
+        """Every deal that is not closed and ours to drive, oldest first."""
         ...
 
     async def deal(self, deal: str) -> Deal:
@@ -83,8 +84,14 @@ class Journal(Protocol):
         """Everything we signed, for any deal, of which the chain's last word is not final; in order."""
         ...
 
+    def turn(self, chain: str) -> AbstractAsyncContextManager[Sequence[SignedTx]]:
+        """Our turn to sign on a chain; gives every transaction of ours there without a final word. What is signed
+        within knows all that was stored before. Raises LineageBusy."""
+        ...
+
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
-        """Store a signed transaction, before it is broadcast."""
+        """Store a signed transaction, before it is broadcast. Raises LineageMoved where somebody else signed on
+        the chain since our turn began."""
         ...
 
     async def settle(self, number: int, state: TxState) -> None:
@@ -143,6 +150,9 @@ class Spans(Protocol):
     def __call__(self, name: str, **attributes: str) -> AbstractContextManager[object]: ...
 
 
+_NOTHING = nullcontext()
+
+
 def no_spans(name: str, **attributes: str) -> AbstractContextManager[object]:
     """Notes nothing."""
-    return nullcontext()
+    return _NOTHING

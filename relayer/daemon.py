@@ -25,7 +25,8 @@ from relayer.dashboard.board import BoardMaker
 from relayer.dashboard.coins import Coins
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.steering import Steering, page_token
-from relayer.errors import SafetyHalt
+from relayer.errors import CannotListen, SafetyHalt
+from relayer.garbage import keep_pauses_short
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
 from relayer.listening import Bounds, listen, listen_at_socket
 from relayer.metrics import Metrics, PartyCollector
@@ -98,20 +99,24 @@ class Daemon:
 
     def _beside(self) -> Iterator[Coroutine[Any, Any, None]]:
         """What is done besides driving deals."""
-        yield from (self._open_late(), self._look_after(), self._count())
+        yield from (self._open_late(), self._look_after(), self._count(), keep_pauses_short())
         if self._lanes is not None:
             yield self._lanes.run()
         if self._api is not None:
             yield self._api.run()
 
     async def _open_api(self, stack: AsyncExitStack) -> None:
+        """Raises CannotListen."""
         settings = self.party.settings.api
-        if self._api is not None and settings.listen:
-            bounds = Bounds(settings.connections, settings.connections_each)
-            await listen(stack, self._api.at_address(), settings.listen, bounds)
-        if self._api is not None and settings.socket is not None:
-            bounds = Bounds(settings.connections)
-            await listen_at_socket(stack, self._api.at_socket(), settings.socket, bounds)
+        try:
+            if self._api is not None and settings.listen:
+                bounds = Bounds(settings.connections, settings.connections_each)
+                await listen(stack, self._api.at_address(), settings.listen, bounds)
+            if self._api is not None and settings.socket is not None:
+                bounds = Bounds(settings.connections)
+                await listen_at_socket(stack, self._api.at_socket(), settings.socket, bounds)
+        except OSError as error:
+            raise CannotListen("api", str(error)) from error
 
     def _page(self) -> web.Application:
         """The web page. Raises OSError where its token can't be kept."""

@@ -103,6 +103,15 @@ class SafetyHalt(StrikelockError):
 
 
 @dataclass(eq=False)
+class CannotListen(StrikelockError):
+    """An address or a socket of the configuration that can't be had: taken, not ours, too long."""
+
+    section: str
+    reason: str
+    template = "[{section}] can't be listened at: {reason}"
+
+
+@dataclass(eq=False)
 class OpsUnreachable(StrikelockError):
     """The daemon's own address does not answer."""
 

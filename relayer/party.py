@@ -92,7 +92,11 @@ class Party:
         seed = load_seed(settings)
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(await Store.open(database_url(settings), drive=drive))
+            store = await stack.enter_async_context(
+                await Store.open(
+                    database_url(settings), drive=drive, folder=settings.party.folder, lease=settings.party.lease
+                )
+            )
             chains = {name: make_chain(name, section, clock.now) for name, section in settings.chains.items()}
             for chain in chains.values():
                 stack.push_async_callback(chain.close)
@@ -150,7 +154,7 @@ class Party:
             "none": NoKeeper(),
         }
         return Driver(
-            KeptJournal(self.store, keepers, self._backup_of),
+            KeptJournal(self.store, keepers, self._backups_of),
             self.chains,
             self.wallets,
             self.seed.secret,
@@ -161,8 +165,8 @@ class Party:
             attesters_of(self.settings, self.seed, self.wallets),
         )
 
-    async def _backup_of(self, deal: str) -> str:
-        return await self.store.book.backup(deal) or self.settings.backup.mode
+    async def _backups_of(self, deals: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(deals, self.settings.backup.mode) | await self.store.book.backups(deals)
 
     # --- looking -------------------------------------------------------------------------------------------
 
@@ -278,7 +282,7 @@ class Party:
 
     async def deals(self, everything: bool = False) -> tuple[Deal, ...]:
         """Open deals, or all of them, newest first."""
-        return await self.store.history() if everything else await self.store.deals()
+        return await self.store.history() if everything else await self.store.open_deals()
 
 
 def load_seed(settings: Settings) -> Seed:

@@ -15,7 +15,7 @@ from typing import Final
 from chains.port import Chain
 from relayer.errors import BadRequest
 from relayer.settings import Settings
-from settlement.errors import NoPrice
+from settlement.errors import NoSpot
 from settlement.offers import Place
 
 MAX_BYTES: Final = 64
@@ -33,7 +33,7 @@ class FilePrices:
 
     def price(self, underlying: Place, money: Place) -> float | None:
         """Whole coins of money for a whole coin of the underlying; None where there is no file for the pair.
-        Raises NoPrice for one that is old, gone or no number."""
+        Raises NoSpot for one that is old, gone or no number."""
         file = self._files.get((str(underlying), str(money)))
         if file is None:
             return None
@@ -43,11 +43,11 @@ class FilePrices:
             with file.open("rb") as opened:
                 price = float(opened.read(MAX_BYTES))
         except (OSError, ValueError) as error:
-            raise NoPrice(pair, f"{file.name} can't be read") from error
+            raise NoSpot(pair, f"{file.name} can't be read") from error
         if age > self._age:
-            raise NoPrice(pair, f"{file.name} is {age:.0f} seconds old")
+            raise NoSpot(pair, f"{file.name} is {age:.0f} seconds old")
         if not 0 < price < math.inf:
-            raise NoPrice(pair, f"{file.name} holds no price")
+            raise NoSpot(pair, f"{file.name} holds no price")
         return price
 
 

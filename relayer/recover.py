@@ -120,8 +120,10 @@ class Recovery:
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
             settings.party.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            store = await stack.enter_async_context(await Store.open(database_url(settings), drive=True))
-            if any(not deal.limited for deal in await store.deals()):
+            store = await stack.enter_async_context(
+                await Store.open(database_url(settings), drive=True, folder=settings.party.folder)
+            )
+            if any(not deal.limited for deal in await store.open_deals()):
                 raise LiveDatabase(store.name)
             chains = {name: make_chain(name, section, clock.now) for name, section in settings.chains.items()}
             for chain in chains.values():

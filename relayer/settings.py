@@ -76,7 +76,18 @@ class PartySettings(Section):
     folder: Path = Field(
         description="folder of the seed and the database; relative to this file", examples=["party"]
     )
-    database: str = Field(default="", description="database URL; empty: strikelock.db in the folder")
+    database: str = Field(
+        default="",
+        pattern=r"^([^:]*|sqlite:///.+|postgresql://.+/.+)$",
+        description="path, sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME, which several daemons of one"
+        " seed may share; empty: strikelock.db in the folder",
+    )
+    lease: float = Field(
+        default=15.0,
+        ge=1,
+        le=600,
+        description="seconds that a daemon may be silent before others on its database take over its deals",
+    )
     passphrase_file: Path | None = Field(
         default=None,
         description="file that holds the seed's passphrase; else STRIKELOCK_PASSPHRASE, else asked for",

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import structlog
 
@@ -38,6 +39,8 @@ from settlement.store import Store
 __all__ = ["PASSING", "Agreement", "Offer"]
 
 log = structlog.get_logger(__name__)
+
+KEPT = 256  # messages of ours remembered as read
 
 # Refusals that say nothing of the terms: the message is worth sending again later.
 PASSING = frozenset({"ChainUnavailable", "StaleTip", "StoreUnavailable", "StoreBusy", "TooManyProposals"})
@@ -202,15 +205,21 @@ class Agreement:
         """The message of ours that the exchange waits to have answered or confirmed, if any."""
         match proposal.stage:
             case Offered():
-                return read(proposal.message.encode())
+                return _ours(proposal.message)
             case Accepted(answer):
-                return read(answer.encode())
+                return _ours(answer)
             case Agreed(_, acknowledgement) if proposal.sent:
-                return read(acknowledgement.encode())
+                return _ours(acknowledgement)
             case Refused(_, _, answer) if not proposal.sent and answer:
-                return read(answer.encode())
+                return _ours(answer)
             case _:
                 return None
+
+
+@lru_cache(maxsize=KEPT)
+def _ours(text: str) -> Message:
+    """A message of ours as it is stored: asked for at every answer that comes in, while it waits for its own."""
+    return read(text.encode())
 
 
 def _last_moment(proposal: Proposal) -> int:

@@ -362,7 +362,7 @@ class SoldOut(OfferError):
 
 
 @dataclass(eq=False)
-class NoPrice(OfferError):
+class NoSpot(OfferError):
     """The maker has no price of the underlying that is fresh enough to quote by."""
 
     pair: str

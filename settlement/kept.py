@@ -9,14 +9,16 @@ disk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import structlog
 
 from chains.errors import ChainError
 from chains.port import SignedTx, TxState
+from htlc.errors import Fenced
 from htlc.ports import RECORD, Deal, Intent, Journal
 from htlc.protocols.base import Vow, Will
 from settlement.backup import describe, file_name, write_file
@@ -24,6 +26,8 @@ from settlement.errors import DescriptorUnavailable
 from settlement.seed import Identity
 
 log = structlog.get_logger(__name__)
+
+ModesOf: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
 
 
 class JournalHandle:
@@ -43,6 +47,9 @@ class JournalHandle:
 
     async def unsettled(self) -> tuple[Intent, ...]:
         return await self._journal.unsettled()
+
+    def turn(self, chain: str) -> AbstractAsyncContextManager[Sequence[SignedTx]]:
+        return self._journal.turn(chain)
 
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
         return await self._journal.sign(deal, leg, step, tx, at)
@@ -101,33 +108,35 @@ class NoKeeper:
 
 
 class KeptJournal(JournalHandle):
-    """Shows the deals that are backed up. keepers: by mode. mode_of: how a deal is to be backed up."""
+    """Shows the deals that are backed up. keepers: by mode. modes_of: how deals are to be backed up, by id."""
 
-    def __init__(
-        self, journal: Journal, keepers: Mapping[str, Keeper], mode_of: Callable[[str], Awaitable[str]]
-    ) -> None:
+    def __init__(self, journal: Journal, keepers: Mapping[str, Keeper], modes_of: ModesOf) -> None:
         super().__init__(journal)
         self._keepers = keepers
-        self._mode_of = mode_of
+        self._modes_of = modes_of
         self._kept: set[str] = set()
 
     async def deals(self) -> tuple[Deal, ...]:
         """Every open deal that is backed up, and those that can't wait for it."""
         found = await super().deals()
-        return tuple([deal for deal in found if await self._keep(deal)])
+        unkept = [deal.id for deal in found if deal.id not in self._kept]
+        modes = await self._modes_of(unkept) if unkept else {}
+        return tuple([deal for deal in found if deal.id in self._kept or await self._keep(deal, modes[deal.id])])
 
-    async def _keep(self, deal: Deal) -> bool:
+    async def _keep(self, deal: Deal, mode: str) -> bool:
         """Whether a deal may be driven: back it up if that was not done. The deadlines of one that something was
         signed for count more."""
-        if deal.id in self._kept:
-            return True
-        mode = await self._mode_of(deal.id)
-        begun = any(intent.step != RECORD for intent in await self._journal.intents(deal.id))
+        reason = ""
         try:
-            kept = await self._keepers[mode].keep(deal)
+            if await self._keepers[mode].keep(deal):
+                self._kept.add(deal.id)
+                return True
+        except Fenced as error:
+            log.warning("deal dropped", deal=deal.id, reason=str(error))
+            return False  # another process backs it up, and drives it
         except (DescriptorUnavailable, ChainError) as error:
-            log.warning("not backed up yet", deal=deal.id, mode=mode, reason=str(error), waits=not begun)
-            return begun
-        if kept:
-            self._kept.add(deal.id)
-        return kept or begun
+            reason = str(error)
+        begun = any(intent.step != RECORD for intent in await self._journal.intents(deal.id))
+        if reason:
+            log.warning("not backed up yet", deal=deal.id, mode=mode, reason=reason, waits=not begun)
+        return begun

@@ -7,6 +7,7 @@ what it claims is reserved, and whoever comes after a crash finds it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,8 @@ class RecordJournal(Protocol):
     async def unsettled(self) -> tuple[Intent, ...]: ...
 
     async def settle(self, number: int, state: TxState) -> None: ...
+
+    def turn(self, chain: str) -> AbstractAsyncContextManager[Sequence[SignedTx]]: ...
 
     async def sign_together(self, deal: str, step: str, txs: Mapping[str, SignedTx], at: int) -> None:
         """Store signed transactions, by part, before they are broadcast: all of them or none."""
@@ -144,14 +147,14 @@ class Recorder:
         others = {one.deal for one in unsettled if one.step == RECORD and one.tx.chain == name} - {deal.id}
         if len(others) >= IN_FLIGHT:
             return
-        pending = [one.tx for one in unsettled if one.tx.chain == name]
         price = int((await self._chains[name].fees()).urgent * min(STEEPER ** len(tries), MOST))
         box = write_record(deal, self._seed)
         replacing = [one.tx for one in tries[-1].intents] if tries else []
-        made = await wallet.inscribe(box, price, self._cap(deal, name), pending, replacing)
-        now = int(self._clock.now())
-        parts = {f"{number}/{len(made)}": tx for number, tx in enumerate(made, 1)}
-        await self._journal.sign_together(deal.id, RECORD, parts, now)
+        async with self._journal.turn(name) as pending:
+            made = await wallet.inscribe(box, price, self._cap(deal, name), pending, replacing)
+            now = int(self._clock.now())
+            parts = {f"{number}/{len(made)}": tx for number, tx in enumerate(made, 1)}
+            await self._journal.sign_together(deal.id, RECORD, parts, now)
         log.info("record signed", deal=deal.id, chain=name, parts=len(made), fee=sum(tx.fee for tx in made))
         for tx in made:
             await self._broadcast(tx)

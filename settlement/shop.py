@@ -25,7 +25,7 @@ from settlement.agreement import Agreement, Offer
 from settlement.desk import proposal_body
 from settlement.errors import (
     BadOffer,
-    NoPrice,
+    NoSpot,
     NotInStock,
     NotOurQuote,
     OfferOver,
@@ -35,6 +35,7 @@ from settlement.errors import (
     WrongChain,
 )
 from settlement.examine import NOT_HERE
+from settlement.fields import MAX_AMOUNT
 from settlement.limits import Demand, Limits, check_customer, check_open, judge
 from settlement.messages import Kind, Message, read, seal
 from settlement.offers import MILLION, PROTOCOL, Conditions, Place, Priced, sign_offer
@@ -51,6 +52,7 @@ from settlement.quotes import (
     TakeBody,
 )
 from settlement.store.offers import OwnOffer, Shelf
+from settlement.store.requests import RequestKey
 from settlement.takings import Standing, Taking, locked_by
 
 log = structlog.get_logger(__name__)
@@ -65,7 +67,7 @@ class Prices(Protocol):
 
     def price(self, underlying: Place, money: Place) -> float | None:
         """Whole coins of money for a whole coin of the underlying; None where there is no source for the pair.
-        Raises NoPrice where there is one that is not fresh."""
+        Raises NoSpot where there is one that is not fresh."""
         ...
 
 
@@ -90,11 +92,14 @@ class Shop:
 
     # --- our own offers ------------------------------------------------------------------------------------
 
-    async def publish(self, conditions: Conditions, spot: float | None = None) -> OwnOffer:
+    async def publish(
+        self, conditions: Conditions, spot: float | None = None, request: RequestKey | None = None
+    ) -> OwnOffer:
         """Sign an offer and store it; whoever serves our peers lists it from then on. Assets as the configuration
         names them; the networks are filled in. spot: the price to quote by, where there is no source for it.
+        request: that it is made for, if any.
 
-        Raises BadOffer, BadSize, OfferOver if the option can't be set up before it expires, NoPrice, and a
+        Raises BadOffer, BadSize, OfferOver if the option can't be set up before it expires, NoSpot, and a
         TermsError or LegError if we would not enter such deals ourselves.
         """
         now = self._desk.now()
@@ -108,7 +113,7 @@ class Shop:
                 premium = await self._priced(own, size, times, now)
             await self._agreement.rehearse(_draft(exact, exact.role, exact.legs(size, premium), times, REHEARSED))
         log.info("offer published", offer=offer.id)
-        return await self._offers.publish(offer, spot, now)
+        return await self._offers.publish(offer, spot, now, request)
 
     def _completed(self, conditions: Conditions) -> Conditions:
         """The conditions with canonical assets and our networks. Raises WrongChain, BadAsset."""
@@ -141,6 +146,10 @@ class Shop:
     async def takings(self, offer: str | None = None, limit: int = 100, skip: int = 0) -> tuple[Standing, ...]:
         """What was taken of our offers and by us, newest first; of one offer or of all."""
         return await self._offers.takings(self._desk.now(), offer, limit, skip)
+
+    async def taking(self, id_: str) -> Standing:
+        """What was taken by a quote. Raises NoSuchTaking."""
+        return await self._offers.taking(id_, self._desk.now())
 
     # --- what peers ask ------------------------------------------------------------------------------------
 
@@ -268,11 +277,11 @@ class Shop:
         return self._ladder(PROTOCOL, conditions.chains, now, life)
 
     async def _priced(self, own: OwnOffer, size: int, times: Mapping[str, int], now: int) -> int:
-        """The premium of a part by the offer's volatility: its share of what it all is worth. Raises NoPrice."""
+        """The premium of a part by the offer's volatility: its share of what it all is worth. Raises NoSpot."""
         conditions = own.offer.conditions
         pair = f"{conditions.underlying}:{conditions.money}"
         if not isinstance(conditions.premium, Priced):
-            raise NoPrice(pair, "its premium is fixed")
+            raise NoSpot(pair, "its premium is fixed")
         market = Market(self._spot(own, pair, now), conditions.premium.vol / MILLION)
         spread = conditions.premium.spread / MILLION
         legs = conditions.legs(conditions.size, 1)
@@ -282,10 +291,10 @@ class Shop:
             wanted = fair * max(0.0, 1 + spread if conditions.funded_by_taker(PREMIUM) else 1 - spread)
             part = Fraction(wanted) * Fraction(size, conditions.size)
             premium = to_units(part, decimals[PREMIUM], conditions.rounding(PREMIUM))
-        except OptionsError as error:
-            raise NoPrice(pair, str(error)) from error
-        if premium == 0:
-            raise NoPrice(pair, "the premium would be less than one unit")
+        except (OptionsError, OverflowError, ZeroDivisionError) as error:
+            raise NoSpot(pair, str(error)) from error
+        if not 0 < premium <= MAX_AMOUNT:
+            raise NoSpot(pair, "the premium would be less than one unit, or no amount at all")
         return premium
 
     def _spot(self, own: OwnOffer, pair: str, now: int) -> float:
@@ -294,9 +303,9 @@ class Shop:
         if found is not None:
             return found
         if own.spot is None or own.spot_at is None:
-            raise NoPrice(pair, "nobody has given one")
+            raise NoSpot(pair, "nobody has given one")
         if now - own.spot_at > self._limits.spot_age:
-            raise NoPrice(pair, f"it is {now - own.spot_at} seconds old")
+            raise NoSpot(pair, f"it is {now - own.spot_at} seconds old")
         return own.spot
 
     async def _check_stock(self, shelf: Shelf, demand: Demand) -> None:

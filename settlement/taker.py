@@ -41,7 +41,8 @@ from settlement.quotes import (
     QuoteBody,
     TakeBody,
 )
-from settlement.takings import Standing, Taking, locked_by
+from settlement.store.requests import RequestKey
+from settlement.takings import Standing, Taking, TakingState, locked_by
 
 MOST_PAGES: Final = 40  # that are asked for at once, whatever a maker says there is
 
@@ -126,9 +127,12 @@ class Taker:
 
     # --- taking --------------------------------------------------------------------------------------------
 
-    async def take(self, maker: Maker, quoted: Quoted, limit: int | None = None) -> Standing:
+    async def take(
+        self, maker: Maker, quoted: Quoted, limit: int | None = None, request: RequestKey | None = None
+    ) -> Standing:
         """Take what was quoted, and agree on the deal. limit: the most we pay for the option, or the least we sell
-        it for. That we want it is stored first: the maker's proposal is accepted whenever it comes in time.
+        it for. request: that we take it for, if any. That we want it is stored first: the maker's proposal is
+        accepted whenever it comes in time.
 
         Raises TooDear, PeerUnavailable, RefusedByPeer, TakingOver.
         """
@@ -137,8 +141,19 @@ class Taker:
             raise TooDear(body.premium, limit)
         taking = self._taking(maker, quoted)
         await self._desk.store.book.meet(maker.identity, maker.url, taking.created_at)
-        await self._desk.store.offers.want(taking)
-        take = TakeBody(quoted.message.text, self._desk.url).to_json()
+        return await self._claim(await self._desk.store.offers.want(taking, request))
+
+    async def resume(self, id_: str) -> Standing:
+        """Go on with a taking of ours that was cut off before the maker's proposal was here; one that is further
+        stays as it is. Raises NoSuchTaking, and as `take`."""
+        standing = await self._desk.store.offers.taking(id_, self._desk.now())
+        return await self._claim(standing) if standing.state is TakingState.ASKED else standing
+
+    async def _claim(self, standing: Standing) -> Standing:
+        """Tell the maker, and agree on the proposal that it answers with."""
+        taking = standing.taking
+        maker = Maker(taking.peer, taking.url)
+        take = TakeBody(taking.quote, self._desk.url).to_json()
         proposal = await self._request(maker, Kind.TAKE, take, Kind.PROPOSAL)
         answer = await self._agreement.receive(proposal)
         if answer is not None and answer.kind is Kind.REFUSAL:

@@ -68,11 +68,11 @@ async def chromium(folder: Path, **options: object) -> AsyncIterator[BrowserCont
 
 
 @asynccontextmanager
-async def visit(context: BrowserContext, url: str) -> AsyncIterator[Watched]:
-    """A fresh page at an address. Whatever went wrong on it fails the test in the end."""
+async def visit(context: BrowserContext, url: str, path: str = "") -> AsyncIterator[Watched]:
+    """A fresh page at an address, or at a path under it. Whatever went wrong on it fails the test in the end."""
     watched = Watched(await context.new_page(), url)
     watched.listen()
-    await watched.page.goto(url)
+    await watched.page.goto(url + path)
     yield watched
     await watched.page.close()
     assert not watched.faults, watched.faults

@@ -33,6 +33,10 @@ class Duel:
     async def agree(self) -> None:
         """Both start, and enter the deal."""
         await asyncio.gather(*(actor.start() for actor in self.actors))
+        self.deal = await self.propose()
+
+    async def propose(self) -> str:
+        """Enter one more deal of this kind; its id."""
         legs = plot(self.protocol, Outcome.EXERCISED, "call", self.pair, self.world.tokens).legs
         small = {name: type(leg)(leg.chain, leg.asset, leg.amount // SHRINK) for name, leg in legs.items()}
         options = {"kind": "call", "releases": "no"} if self.protocol == "option" else {}
@@ -40,7 +44,7 @@ class Duel:
         times = first.ladder(self.protocol, {name: leg.chain for name, leg in small.items()}, LIFE)
         role = "writer" if self.protocol == "option" else "initiator"
         proposal = await first.propose(self.protocol, role, small, options, times, self.actors[1].url)
-        self.deal = str(await first.agreed(proposal.id))
+        return str(await first.agreed(proposal.id))
 
     async def until(self, over: Callable[[], Awaitable[bool]], seconds: int = BLOCK_SECONDS) -> None:
         """Step at the processes' pace, by so much of the world's time, until something holds."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import xor
 from typing import Final
 
 _INPUT: Final = "0123456789()[],'/*abcdefgh@:$%{}IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~ijklmnopqrstuvwxyzABCDEFGH`#\"\\ "
 _OUTPUT: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR: Final = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
 _LENGTH: Final = 8
+_VALUES: Final = {char: value for value, char in enumerate(_INPUT)}
+_CARRIED: Final = tuple(
+    reduce(xor, (term for bit, term in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)
+)
 
 
 def with_checksum(descriptor: str) -> str:
@@ -21,7 +27,7 @@ def _symbols(text: str) -> list[int]:
     symbols: list[int] = []
     group: list[int] = []
     for char in text:
-        value = _INPUT.index(char)
+        value = _VALUES[char]
         symbols.append(value & 31)
         group.append(value >> 5)
         if len(group) == 3:
@@ -37,9 +43,5 @@ def _symbols(text: str) -> list[int]:
 def _polymod(symbols: list[int]) -> int:
     check = 1
     for value in symbols:
-        top = check >> 35
-        check = (check & 0x7FFFFFFFF) << 5 ^ value
-        for bit, term in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                check ^= term
+        check = (check & 0x7FFFFFFFF) << 5 ^ value ^ _CARRIED[check >> 35]
     return check

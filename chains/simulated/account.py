@@ -9,7 +9,7 @@ from random import Random
 from chains.errors import AccountBusy, FeeAboveCap, InsufficientFunds, NothingToSpend, WouldFail
 from chains.legs import NATIVE, Leg, Path
 from chains.port import Key, SignedTx
-from chains.simulated.keys import consent_of, opens, short
+from chains.simulated.keys import agreed, consent_of, opens, short
 from chains.simulated.ledger import Event, Ledger, SimTx
 from chains.simulated.node import Node
 from chains.simulated.spec import ChainSpec
@@ -148,7 +148,7 @@ class AccountSimWallet:
         address = self._node.leg_address(leg)
         if not opens(policy.hashes, preimages):
             raise WouldFail(chain, "bad witness")
-        if tuple(consents) != tuple(consent_of(signer, address, path) for signer in policy.signers):
+        if not agreed(policy, address, address, consents):
             raise WouldFail(chain, "bad signature")
         nonce = self._slot(pending, replacing)
         if idle and any(self._nonce(tx) != nonce for tx in self._flying(pending)):

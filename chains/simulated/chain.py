@@ -8,11 +8,12 @@ from chains.errors import BadAsset, BadPolicy, StaleTip
 from chains.legs import NATIVE, Leg
 from chains.port import FeeEstimate, LegAddress, SignedTx, Snapshot, TxPhase, TxState, Wallet
 from chains.simulated.account import AccountLedger, AccountSimWallet
-from chains.simulated.ledger import Ledger
+from chains.simulated.ledger import NOTHING, Ledger
 from chains.simulated.node import Node
 from chains.simulated.utxo import UtxoLedger, UtxoSimWallet
 
 TOKEN = "token"  # noqa: S105 - the one asset that account chains have besides their coin
+UNSEEN, PENDING = TxState(TxPhase.UNSEEN), TxState(TxPhase.PENDING)
 USUAL_SIZES = {"utxo": 200, "account": 100_000}  # as of the adapters
 
 
@@ -86,13 +87,21 @@ class SimChain:
         self._known = None
 
     async def look(self) -> Snapshot:
+        return self.glimpse()
+
+    def glimpse(self) -> Snapshot:
+        """What `look` returns."""
         self.node.answer()
         ledger, height = self._ledger, self.node.height
         state = (height, len(ledger.stamps), ledger.moved)
         if self._known is not None and self._known[0] == state:
             found = self._known[1]
         else:
-            facts = {address: ledger.facts(address, leg, height) for address, leg in self._legs.items()}
+            history = ledger.history
+            facts = {
+                address: ledger.facts(address, leg, height) if address in history else NOTHING
+                for address, leg in self._legs.items()
+            }
             found = Snapshot(ledger.tip(height), facts)
             self._known = (state, found)
         age = int(self._clock()) - found.tip.stamp
@@ -124,4 +133,4 @@ class SimChain:
             if used is not None and used[1] <= height and used[0] != tx.txid:
                 return TxState(TxPhase.DISPLACED, height - used[1] + 1)
         pending = tx.txid in ledger.pool or mined is not None
-        return TxState(TxPhase.PENDING if pending else TxPhase.UNSEEN)
+        return PENDING if pending else UNSEEN

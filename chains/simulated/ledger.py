@@ -195,8 +195,7 @@ class Ledger:
         span = self.spec.timing.median_span
         if span == 1:
             return self.stamps[height]
-        window = sorted(self.stamps[height - span + 1 : height + 1])
-        return window[span // 2]
+        return sorted(self.stamps[height - span + 1 : height + 1])[span // 2]
 
     def tip(self, height: int) -> Tip:
         return Tip(height, f"{self.spec.name}.{self.fork}.{height}", self.clock(height), self.stamps[height])
@@ -400,12 +399,13 @@ class Ledger:
 
     def facts(self, address: str, leg: Leg, height: int) -> LegFacts:
         """What stands at a leg after the block of that height."""
-        if address not in self.history:
+        history = self.history.get(address)
+        if history is None:
             return NOTHING
         full: int | None = None
         total = held = 0
         spends: list[Spend] = []
-        for event in self.history.get(address, ()):
+        for event in history:
             if event.height > height:
                 break
             if event.spent:
@@ -417,7 +417,8 @@ class Ledger:
             total += event.amount
             if full is None and self.fills(event.amount, total) >= leg.amount:
                 full = height - event.height + 1
-        spends += self.unconfirmed(address) if height == self.height else []
+        if self.pool and height == self.height:
+            spends += self.unconfirmed(address)
         return LegFacts(full, held, tuple(spends))
 
     def fills(self, amount: int, total: int) -> int:

@@ -46,8 +46,9 @@ class Node:
     @property
     def height(self) -> int:
         """Of the best block it knows."""
-        height = self.ledger.height - self.faults.lag
-        return height if self.faults.stuck is None else min(height, self.faults.stuck)
+        faults = self.faults
+        height = len(self.ledger.stamps) - 1 - faults.lag
+        return height if faults.stuck is None else min(height, faults.stuck)
 
     def answer(self) -> None:
         """Raise ChainUnavailable unless it answers now."""

@@ -15,7 +15,7 @@ from chains.errors import (
 )
 from chains.legs import NATIVE, Leg
 from chains.port import Key, SignedTx, Spend
-from chains.simulated.keys import consent_of, key_of, opens, short
+from chains.simulated.keys import agreed, consent_of, key_of, opens, short
 from chains.simulated.ledger import Event, Ledger, SimTx
 from chains.simulated.node import Node
 from chains.simulated.spec import ChainSpec
@@ -169,9 +169,10 @@ class UtxoSimWallet:
         if policy.after is not None and ledger.clock(self._node.height) <= policy.after:
             raise WouldFail(chain, "the path is not open yet")
         address = self._node.leg_address(leg)
-        if tuple(consents) != tuple(consent_of(signer, address, path) for signer in policy.signers):
+        attested = [] if policy.quorum is None else self._standing(leg, address, replacing)[:1]
+        if not agreed(policy, address, "".join(attested), consents):
             raise WouldFail(chain, "the consent is not for what stands at the leg")
-        coins = self._standing(leg, address, replacing)
+        coins = attested or self._standing(leg, address, replacing)  # a quorum signs for one coin
         price = max(price, replacing.price + 1) if replacing else price
         size = SPEND_SIZE + (len(coins) - 1) * INPUT_SIZE
         fee = self._fee(size, price, [replacing] if replacing else [])
@@ -201,14 +202,22 @@ class UtxoSimWallet:
         address = self._node.leg_address(leg)
         if not self._ledger.at.get(address):
             raise NothingToSpend(self._ledger.spec.name, address)
-        return consent_of(key.public, address, path)
+        return consent_of(key.public, self._place(leg, path, address, key.public), path)
 
     async def check_consent(self, leg: Leg, path: str, signer: str, consent: str) -> bool:
         self._node.answer()
         address = self._node.leg_address(leg)
-        return bool(self._ledger.at.get(address)) and consent == consent_of(signer, address, path)
+        if not self._ledger.at.get(address):
+            return False
+        return consent == consent_of(signer, self._place(leg, path, address, signer), path)
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _place(self, leg: Leg, path: str, address: str, signer: str) -> str:
+        """What a signature is for: the leg, or of a member of a quorum the coin that stands there."""
+        quorum = leg.path(path).quorum
+        member = quorum is not None and signer in quorum.members
+        return self._standing(leg, address, None)[0] if member else address
 
     def _claimed(self, tx: SignedTx) -> list[str]:
         if any(claim not in self._ledger.coins for claim in tx.claims):

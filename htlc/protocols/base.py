@@ -51,6 +51,11 @@ class ChainGuard:
         """F = d + r: from publishing a transaction to its finality."""
         return self.include + self.reorg
 
+    @property
+    def reach(self) -> int:
+        """F + A: what must be left before a deadline for a spend published now to be final first."""
+        return self.include + self.reorg + self.lead
+
 
 @dataclass(frozen=True, slots=True)
 class Guards:
@@ -75,7 +80,7 @@ class Guards:
             case "final":
                 return guard.final
             case "reach":
-                return guard.final + guard.lead
+                return guard.reach
             case "settle":
                 return guard.lag + guard.final
             case _:
@@ -90,7 +95,7 @@ class Guards:
         return sum(self.part(kind, chain) for kind, chain in parts)
 
     def reach(self, chain: str) -> int:
-        return self.part("reach", chain)
+        return self.chains[chain].reach
 
 
 Parts: TypeAlias = tuple[tuple[str, str], ...]  # (kind, leg): see Guards.part

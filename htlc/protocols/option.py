@@ -153,9 +153,10 @@ def plan_writer(case: Case, window: Window) -> tuple[Action, ...]:
         rules.refund(case, COLLATERAL, collateral_deadline(case, active, used), RELEASE),
         *_writer_lets_go(case, active, used),
     )
-    over = rules.ours_over(case, COLLATERAL, window, lost)
+    if found or not rules.ours_over(case, COLLATERAL, window, lost):
+        return found
     owed_nothing = rules.theirs_over(case, PREMIUM, active) and rules.theirs_over(case, STRIKE, used)
-    if not found and over and owed_nothing and not rules.consent_pending(case, STRIKE, RELEASE):
+    if owed_nothing and not rules.consent_pending(case, STRIKE, RELEASE):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
 
@@ -207,9 +208,11 @@ def plan_holder(case: Case, window: Window) -> tuple[Action, ...]:
         rules.refund(case, STRIKE, rules.race(case, STRIKE, used), RELEASE),
         *_holder_lets_go(case, used),
     )
-    over = all(rules.ours_over(case, leg, window, lost) for leg in (PREMIUM, STRIKE))
+    over = rules.ours_over(case, PREMIUM, window, lost) and rules.ours_over(case, STRIKE, window, lost)
+    if found or not over:
+        return found
     owed_nothing = rules.theirs_over(case, COLLATERAL, active and used) and not _may_exercise(case)
-    if not found and over and owed_nothing and not rules.consent_pending(case, COLLATERAL, RELEASE):
+    if owed_nothing and not rules.consent_pending(case, COLLATERAL, RELEASE):
         return (Close(verdict(case.view, closing=True) or "unfunded"),)
     return found
 

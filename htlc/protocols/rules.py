@@ -6,10 +6,10 @@ or a counterparty that acts out of turn needs no rule of its own.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chains.legs import hash_of
 from chains.port import LegFacts
 from htlc.protocols.base import (
     Absent,
@@ -35,6 +35,8 @@ from htlc.protocols.table import Label
 from htlc.terms import Terms
 
 UNKNOWN_PATH = "unknown"
+NOTHING = LegFacts()
+ABSENT = Absent()
 
 
 # --- derive ----------------------------------------------------------------------------------------------
@@ -44,13 +46,12 @@ def derive(terms: Terms, facts: Facts) -> View:
     """The view of a deal: the state of each leg, and every preimage the world knows."""
     public = dict(facts.preimages)
     legs: dict[str, LegState] = {}
-    nothing = LegFacts()
     for name, leg in terms.legs.items():
-        found = facts.legs.get(name, nothing)
+        found = facts.legs.get(name, NOTHING)
         legs[name] = leg_state(leg.amount, found)
         for spend in found.spends:
             for preimage in spend.preimages:
-                public.setdefault(hashlib.sha256(preimage).digest(), preimage)
+                public.setdefault(hash_of(preimage), preimage)
     return View(legs=legs, public=public, fundings=facts.fundings)
 
 
@@ -62,14 +63,14 @@ def leg_state(amount: int, facts: LegFacts) -> LegState:
     """
     last = None
     if facts.spends:
-        last = min(spend.depth for spend in facts.spends)
+        last = min([spend.depth for spend in facts.spends])
         whole = [spend for spend in facts.spends if spend.amount >= amount]
         if whole:
             first = next((spend for spend in whole if spend.depth > 0), whole[0])
             return Spent(first.path or UNKNOWN_PATH, first.depth, facts.held, last)
     if facts.full is not None and facts.held >= amount:
         return Funded(facts.full, facts.held)
-    return Absent(facts.held, last)
+    return Absent(facts.held, last) if facts.held or last is not None else ABSENT
 
 
 # --- the case a rule is put to ---------------------------------------------------------------------------
@@ -89,14 +90,14 @@ class Case:
         return self.terms.legs[leg].chain
 
     def guard(self, leg: str) -> ChainGuard:
-        return self.guards.chains[self.chain(leg)]
+        return self.guards.chains[self.terms.legs[leg].chain]
 
     def reach(self, leg: str) -> int:
-        return self.guards.reach(self.chain(leg))
+        return self.guards.reach(self.terms.legs[leg].chain)
 
     def parts(self, *parts: tuple[str, str]) -> int:
         """Seconds of parts (kind, leg), one after the other: see Guards.part."""
-        return self.guards.parts(*((kind, self.chain(leg)) for kind, leg in parts))
+        return self.guards.parts(*[(kind, self.terms.legs[leg].chain) for kind, leg in parts])
 
     @property
     def passive(self) -> bool:
@@ -128,14 +129,14 @@ class Case:
 
     def known(self, role: str, label: str) -> bool:
         """The world knows this secret."""
-        return self.terms.hash(role, label) in self.view.public
+        return self.terms.parties[role].hashes[label] in self.view.public
 
     def vowed(self, vow: Vow) -> bool:
         return vow in self.stance.vows
 
     def matured(self, leg: str) -> bool:
         """The chain's own clock lets the leg's refund into the next block (BIP113: strictly later)."""
-        return self.now.clocks.get(self.chain(leg), 0) > self.terms.times[leg]
+        return self.now.clocks.get(self.terms.legs[leg].chain, 0) > self.terms.times[leg]
 
     def before(self, time: int) -> bool:
         """It is certainly not later than `time`."""
@@ -216,7 +217,10 @@ def reveal(case: Case, leg: str, path: str, ours: Label, *secrets: Label) -> Spe
 
 def _preimages(case: Case, known: Mapping[bytes, bytes], secrets: tuple[Label, ...]) -> tuple[bytes, ...] | None:
     hashes = [case.terms.hash(*secret) for secret in secrets]
-    return tuple(known[value] for value in hashes) if all(value in known for value in hashes) else None
+    try:
+        return tuple([known[value] for value in hashes])
+    except KeyError:
+        return None
 
 
 def refund(case: Case, leg: str, deadline: int | None, release: str | None = None) -> SpendLeg | None:
@@ -315,4 +319,4 @@ def stands(state: LegState) -> bool:
 
 def actions(*found: Action | None) -> tuple[Action, ...]:
     """The actions that rules returned, without the rules that had nothing to say."""
-    return tuple(action for action in found if action is not None)
+    return tuple([action for action in found if action is not None])

@@ -22,6 +22,7 @@ from relayer.api.resources.deals import Deals
 from relayer.api.resources.events import Events
 from relayer.api.resources.lanes import Lanes
 from relayer.api.resources.legs import Legs
+from relayer.api.resources.offers import Offers
 from relayer.api.resources.party import Ourselves
 from relayer.api.resources.proposals import Proposals
 from relayer.api.resources.quotes import Quotes
@@ -55,6 +56,7 @@ class Api:
             proposals,
             self._events,
             Quotes(daemon),
+            Offers(daemon),
             Legs(daemon),
             Lanes(daemon),
             Chains(daemon),

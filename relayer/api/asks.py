@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from relayer.api.models import WishName
+from chains.legs import MAX_TIME, MIN_TIME
+from relayer.api.models import OfferId, WishName
 from relayer.api.operation import WORD, Query
 
 MOST: Final = 100  # of anything on one page
@@ -18,6 +19,14 @@ Amount = Annotated[str, Field(pattern="^[1-9][0-9]{0,76}$", examples=["100000"])
 Asset = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$", examples=["native"])]
 Attester = Annotated[str, Field(pattern="^0[23][0-9a-f]{64}$")]
 BackupMode = Literal["file", "chain", "none"]
+
+
+def _whole(value: object) -> object:
+    """In JSON 230.0 is a whole number, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Seconds = Annotated[int, Field(ge=1, le=MAX_LIFE), BeforeValidator(_whole)]
 
 
 # --- queries ---------------------------------------------------------------------------------------------
@@ -47,6 +56,14 @@ class LegsQuery(PageQuery):
         default="", pattern="^([a-z0-9][a-z0-9._-]{0,63})?$", description="on that chain; empty: any"
     )
     state: Literal["", "absent", "funded", "spent"] = Field(default="", description="only those; empty: all")
+
+
+class OffersQuery(PageQuery):
+    state: Literal["open", "all"] = Field(default="open", description="open: neither over nor withdrawn")
+
+
+class TakingsQuery(PageQuery):
+    offer: str = Field(default="", pattern="^([0-9a-f]{64})?$", description="of that offer; empty: of all")
 
 
 class EventsQuery(Query):
@@ -98,12 +115,18 @@ class SwapLegs(Body):
     y: LegBody
 
 
-class _Proposing(Body):
-    peer: str = Field(
+Peer = Annotated[
+    str,
+    Field(
         pattern="^([0-9a-f]{64}@)?https?://[A-Za-z0-9.:_\\[\\]-]{1,255}(/[A-Za-z0-9._/-]{0,255})?$",
         description="where the other party is: its URL, or IDENTITY@URL",
         examples=["http://127.0.0.1:9955"],
-    )
+    ),
+]
+
+
+class _Proposing(Body):
+    peer: Peer
     backup: BackupMode | None = Field(default=None, description="how the deal is backed up; null: as configured")
 
 
@@ -114,7 +137,7 @@ class ProposeOption(_Proposing):
     role: Literal["writer", "holder"]
     kind: Literal["call", "put"]
     legs: OptionLegs
-    life: int = Field(ge=1, le=MAX_LIFE, description="how long it can be exercised once it is live, seconds")
+    life: Seconds = Field(description="how long it can be exercised once it is live, seconds")
     releases: bool = Field(default=True, description="let money go back early by agreement")
 
 
@@ -125,7 +148,7 @@ class ProposeAttested(_Proposing):
     role: Literal["writer", "holder"]
     kind: Literal["call", "put"]
     legs: OptionLegs
-    life: int = Field(ge=1, le=MAX_LIFE, description="how long it can be exercised once it is live, seconds")
+    life: Seconds = Field(description="how long it can be exercised once it is live, seconds")
     quorum: tuple[Attester, ...] = Field(
         default=(), max_length=32, description="the attesters' keys; none: all of the configuration"
     )
@@ -152,7 +175,7 @@ class QuoteBody(Body):
     kind: Literal["call", "put"]
     collateral: LegBody
     strike: LegBody
-    life: int = Field(ge=1, le=MAX_LIFE, description="how long it can be exercised once it is live, seconds")
+    life: Seconds = Field(description="how long it can be exercised once it is live, seconds")
     spot: Price
     vol: float = Field(ge=1e-4, le=10, allow_inf_nan=False)
     rate: float = Field(default=0.0, ge=-1, le=10, allow_inf_nan=False)
@@ -160,9 +183,71 @@ class QuoteBody(Body):
     spread: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
 
 
+Moment = Annotated[int, Field(ge=MIN_TIME, le=MAX_TIME), BeforeValidator(_whole)]
+
+
+class FixedPremium(Body):
+    """For the whole offer, in smallest units of what the holder pays with."""
+
+    units: Amount
+
+
+class PricedPremium(Body):
+    """Priced anew for each quote. vol: per year. spread: ours, on the fair premium."""
+
+    vol: float = Field(ge=1e-4, le=100, allow_inf_nan=False)
+    spread: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
+
+
+class OfferBody(Body):
+    """An option to be taken in parts. underlying: what it is on, all of it. strike: what all of it costs at
+    exercise. least: that is taken at once; null for all of it. step: parts are multiples of it; null for `least`.
+    expiry: the last moment of exercise; until: when the offer ends. spot: a price to quote by, where there is no
+    source of it."""
+
+    kind: Literal["call", "put"]
+    role: Literal["writer", "holder"]
+    underlying: LegBody
+    strike: LegBody
+    premium: FixedPremium | PricedPremium
+    least: Amount | None = None
+    step: Amount | None = None
+    expiry: Moment
+    until: Moment
+    spot: Price | None = None
+    releases: bool = True
+
+
+class SpotBody(Body):
+    """spot: whole coins of money for a whole coin of the underlying."""
+
+    spot: Price
+
+
+class ListingBody(Body):
+    """skip: offers of theirs to leave out; as the last answer said."""
+
+    peer: Peer
+    skip: int = Field(default=0, ge=0, le=10_000)
+
+
+class PartBody(Body):
+    """size: of the underlying, smallest units."""
+
+    peer: Peer
+    offer: OfferId
+    size: Amount
+
+
+class TakeBody(PartBody):
+    """limit: the most we pay as a holder, or the least we sell for as a writer; null for no limit."""
+
+    limit: Amount | None = None
+
+
 class TokenBody(Body):
     """lasts: seconds; null for ever."""
 
     name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")
     scope: Literal["read", "trade", "admin"]
-    lasts: int | None = Field(default=None, ge=1, le=MAX_LIFE)
+    lasts: Seconds | None = None

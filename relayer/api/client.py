@@ -20,7 +20,18 @@ from pydantic import BaseModel, ValidationError
 
 from chains.errors import StrikelockError
 from relayer.api import models
-from relayer.api.asks import DecisionBody, Propose, QuoteBody, TokenBody, WishBody
+from relayer.api.asks import (
+    DecisionBody,
+    ListingBody,
+    OfferBody,
+    PartBody,
+    Propose,
+    QuoteBody,
+    SpotBody,
+    TakeBody,
+    TokenBody,
+    WishBody,
+)
 from relayer.api.keys import HEADER
 from relayer.api.problems import CONTENT_TYPE, Problem
 
@@ -47,10 +58,10 @@ class ApiUnreachable(StrikelockError):
 
 @dataclass(eq=False)
 class ApiRefused(StrikelockError):
-    """The daemon said no. type: of the problem, such as urn:strikelock:problem:no-such-deal."""
+    """The daemon said no. problem: its type, such as urn:strikelock:problem:no-such-deal."""
 
     status: int
-    type: str
+    problem: str
     reason: str
     template = "{reason}"
 
@@ -154,6 +165,53 @@ class Client:
     async def quote(self, body: QuoteBody) -> models.Quote:
         """What an option is worth."""
         return await self._post("/v1/quotes", models.Quote, body, keyed=False)
+
+    # --- offers ------------------------------------------------------------------------------------------
+
+    async def offers(self, state: str = "open", first: int = 0, limit: int = 50) -> models.OfferPage:
+        """Offers of ours, the newest first; `state`: open or all."""
+        return await self._get("/v1/offers", models.OfferPage, state=state, first=first, limit=limit)
+
+    async def offer(self, id_: str) -> models.Offer:
+        """One of ours."""
+        return await self._get(f"/v1/offers/{id_}", models.Offer)
+
+    async def publish(self, body: OfferBody, key: str | None = None) -> models.Offer:
+        """Publish an offer."""
+        return await self._post("/v1/offers", models.Offer, body, key)
+
+    async def withdraw(self, id_: str) -> models.Offer:
+        """Sell no more of an offer."""
+        return await self._ask("DELETE", f"/v1/offers/{id_}", models.Offer)
+
+    async def set_spot(self, id_: str, spot: float) -> models.Offer:
+        """The price that an offer is quoted by from now on."""
+        return await self._post(f"/v1/offers/{id_}/spot", models.Offer, SpotBody(spot=spot), keyed=False)
+
+    async def their_offers(self, peer: str, skip: int = 0) -> models.OfferPage:
+        """Offers of another party."""
+        body = ListingBody(peer=peer, skip=skip)
+        return await self._post("/v1/market/offers", models.OfferPage, body, keyed=False)
+
+    async def ask(self, peer: str, offer: str, size: int) -> models.PartQuote:
+        """What a part of another's offer costs now."""
+        body = PartBody(peer=peer, offer=offer, size=str(size))
+        return await self._post("/v1/market/quotes", models.PartQuote, body, keyed=False)
+
+    async def take(
+        self, peer: str, offer: str, size: int, limit: int | None = None, key: str | None = None
+    ) -> models.Taking:
+        """Take a part of another's offer."""
+        body = TakeBody(peer=peer, offer=offer, size=str(size), limit=None if limit is None else str(limit))
+        return await self._post("/v1/takings", models.Taking, body, key)
+
+    async def takings(self, offer: str = "", first: int = 0, limit: int = 50) -> models.TakingPage:
+        """What was taken of our offers and by us."""
+        return await self._get("/v1/takings", models.TakingPage, offer=offer, first=first, limit=limit)
+
+    async def taking(self, id_: str) -> models.Taking:
+        """One taking."""
+        return await self._get(f"/v1/takings/{id_}", models.Taking)
 
     # --- what stands behind ------------------------------------------------------------------------------
 

@@ -88,10 +88,12 @@ class Keys:
         known = await self._book.claim(key, digest, int(self._now()))
         if known is not None and known.digest != digest:
             raise KeyReused(key.key)
+        if known is not None and known.busy:
+            raise KeyBusy(key.key)
         if known is not None and known.status is not None:
             return Reply(known.status, known.answer or "", again=True)
         try:
-            reply = await work(known.proposal if known is not None else None)
+            reply = await work(known.made if known is not None else None)
         except BaseException:
             with suppress(StoreError):
                 await self._book.release(key)

@@ -21,6 +21,7 @@ from relayer.dashboard.models import (
 
 Units = Annotated[str, Field(pattern="^[0-9]{1,78}$", examples=["100000"])]
 DealId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+OfferId = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 ProposalId = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 WishName = Literal["exercise", "release", "refund"]
 
@@ -168,6 +169,78 @@ class Quote(Part):
     theta: float
     free_look: float
     times: dict[str, int]
+
+
+# --- offers ----------------------------------------------------------------------------------------------
+
+
+class Offer(Part):
+    """A signed offer. Amounts are of all of it. remaining: what is left. premium: None where each quote is priced,
+    by vol (per year) and spread. expiry: the last moment of exercise; until: when it ends. What only its maker
+    knows is None for others': withdrawn_at, spot (that it is quoted by) and spot_at."""
+
+    id: OfferId
+    maker: str
+    kind: Literal["call", "put"]
+    role: str
+    taker_role: str
+    underlying: str
+    money: str
+    size: Units
+    least: Units
+    step: Units
+    remaining: Units
+    strike: Units
+    premium: Units | None
+    premium_coin: str
+    vol: float | None
+    spread: float | None
+    releases: bool
+    expiry: int
+    until: int
+    made_at: int
+    networks: dict[str, str]
+    withdrawn_at: int | None
+    spot: float | None
+    spot_at: int | None
+
+
+class OfferPage(Page):
+    offers: tuple[Offer, ...]
+
+
+class PartQuote(Part):
+    """What a part of another's offer costs. It binds its maker alone, until a moment, and towards us alone."""
+
+    id: str
+    offer: OfferId
+    size: Units
+    premium: Units
+    premium_coin: str
+    legs: dict[str, LegWorth]
+    times: dict[str, int]
+    until: int
+
+
+class Taking(Part):
+    """A part that was taken of an offer of ours, or by us (`ours`). failed_at: when it fell through."""
+
+    id: str
+    offer: OfferId
+    ours: bool
+    peer: str
+    size: Units
+    premium: Units
+    state: Literal["asked", "reserved", "agreed", "live", "done", "failed", "withdrawn"]
+    proposal: ProposalId | None
+    deal: DealId | None
+    outcome: str | None
+    taken_at: int
+    failed_at: int | None
+
+
+class TakingPage(Page):
+    takings: tuple[Taking, ...]
 
 
 # --- legs ------------------------------------------------------------------------------------------------

@@ -96,9 +96,11 @@ def _parameters(operation: AnyOperation) -> Iterator[dict[str, Any]]:
             "schema": schema,
             "example": param.example,
         }
-    for name, schema in operation.query.model_json_schema().get("properties", {}).items():
+    query = operation.query.model_json_schema()
+    for name, schema in query.get("properties", {}).items():
         plain = {key: value for key, value in schema.items() if key not in ("title", "description")}
-        yield {"name": name, "in": "query", "description": schema.get("description", ""), "schema": plain}
+        found = {"name": name, "in": "query", "description": schema.get("description", ""), "schema": plain}
+        yield {**found, "required": True} if name in query.get("required", ()) else found
     if operation.streams is not None:
         about = "The id of the last event that was received: the stream goes on after it, if that is still known."
         yield {"name": "Last-Event-ID", "in": "header", "description": about, "schema": {"type": "string"}}

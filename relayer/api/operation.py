@@ -48,6 +48,8 @@ WORD: Final = "^[a-z0-9][a-z0-9._-]{0,63}$"
 PARAMS: Final[Mapping[str, Param]] = {
     "deal": Param("^[0-9a-f]{32}$", "A deal's id.", "0" * 32),
     "proposal": Param("^[0-9a-f]{64}$", "A proposal's id.", "0" * 64),
+    "offer": Param("^[0-9a-f]{64}$", "An offer's id.", "0" * 64),
+    "taking": Param("^[0-9a-f]{64}$", "The id of a taking: of the quote that was taken.", "0" * 64),
     "chain": Param(WORD, "A chain's name in the configuration.", "bitcoin"),
     "leg": Param(WORD, "A leg's name in its protocol.", "collateral"),
     "lane": Param(WORD, "A lane's name in the configuration.", "there"),
@@ -67,7 +69,7 @@ class Keyed(Enum):
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Q, B]):
     """One request, checked. params: by name in the path. key: of its idempotency, if it came with one. made: the
-    proposal that an earlier try of the same request has made before it was cut off."""
+    id of what an earlier try of the same request has made before it was cut off."""
 
     caller: Caller
     request: web.Request

@@ -12,13 +12,14 @@ from chains.errors import ChainError, StrikelockError
 from htlc.errors import NoSuchDeal
 from relayer.api.errors import ApiError, TooManyRequests, TooManyStreams
 from relayer.errors import NoSuchLane, NoSuchMessage, error_fields
+from settlement.errors import NoSuchOffer, NoSuchTaking
 from settlement.store.errors import NoSuchProposal, NoSuchToken, StoreError, StoreUnavailable
 
 CONTENT_TYPE: Final = "application/problem+json"
 PREFIX: Final = "urn:strikelock:problem:"
 BUSY_SECONDS: Final = 1  # that a client waits where the server is not ready
 
-NOT_FOUND = (NoSuchDeal, NoSuchProposal, NoSuchToken, NoSuchLane, NoSuchMessage)
+NOT_FOUND = (NoSuchDeal, NoSuchProposal, NoSuchOffer, NoSuchTaking, NoSuchToken, NoSuchLane, NoSuchMessage)
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance"})
 
 

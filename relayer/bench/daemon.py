@@ -78,18 +78,15 @@ async def measure(sizes: Sizes, folder: Path, say: Callable[[str], None]) -> dic
     async with Arena.open(folder, sizes.deals + 20 * sizes.flying) as arena:
         async with arena.look_at(arena.maker) as maker, arena.look_at(arena.taker) as taker:
             stage = Stage(arena, Followed(maker), Followed(taker), sizes, say)
-            pace = await stage.deals_per_minute()
-            opening = await stage.open_deals()
-            calm = await stage.window()
-        start = await _restart(arena, sizes, say)
+            found = stage.told(await stage.deals_per_minute())
+            found |= stage.told(await stage.open_deals())
+            found |= stage.told(await stage.window())
+        found |= stage.told(await _restart(arena, sizes, say))
     flags = f"--deals {sizes.deals} --stored {sizes.stored} --seconds {sizes.seconds:g} --flying {sizes.flying}"
     return {
         "command": f"strikelock bench daemon {flags}",
         "seed": "none: nothing is drawn but keys",
-        **pace,
-        **opening,
-        **calm,
-        **start,
+        **found,
         "machine": describe(),
     }
 
@@ -104,6 +101,11 @@ class Stage:
     sizes: Sizes
     say: Callable[[str], None]
     proposals: list[Proposal] = field(default_factory=list)
+
+    def told(self, figures: dict[str, Any]) -> dict[str, Any]:
+        """Figures, said as soon as they are there: the whole takes long."""
+        self.say(", ".join(f"{name} {value}" for name, value in figures.items()))
+        return figures
 
     # --- settled deals a minute
 

@@ -175,10 +175,7 @@ def _body(
     """A proposal as the API takes it; a premium that is to be priced is left out."""
     parsed = {leg: leg_terms(leg, text) for leg, text in legs.items() if text != AUTO}
     body: dict[str, Any] = {"protocol": name, "role": role, "peer": peer, "backup": backup and str(backup)}
-    body["legs"] = {
-        leg: {"chain": terms.chain, "asset": terms.asset, "units": str(terms.amount)}
-        for leg, terms in parsed.items()
-    }
+    body["legs"] = {leg: leg_body(terms) for leg, terms in parsed.items()}
     if name != "swap":
         body |= {"kind": options["kind"], "life": life}
     if "releases" in options:
@@ -217,6 +214,11 @@ async def _priced(
         raise BadRequest(str(error)) from error
     typer.secho(f"premium {quote.premium.units} {quote.premium.asset.symbol}", err=True)
     return replace(legs["strike"], amount=quote.premium.units)
+
+
+def leg_body(leg: LegTerms) -> dict[str, str]:
+    """A leg as the API takes it."""
+    return {"chain": leg.chain, "asset": leg.asset, "units": str(leg.amount)}
 
 
 def leg_terms(leg: str, text: str) -> LegTerms:

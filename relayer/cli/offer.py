@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relayer.cli.deal import AUTO, LEG, Kind, OptionRole, PeerOption, leg_terms, with_party
-from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit, run
+from relayer.cli import remote, remote_offers
+from relayer.cli.deal import AUTO, LEG, Kind, OptionRole, PeerOption, leg_body, leg_terms, with_party
+from relayer.cli.output import DEFAULT_CONFIG, Config, Json, emit
+from relayer.cli.remote import Api
 
 if TYPE_CHECKING:
+    from relayer.api.client import Client
     from relayer.party import Party
     from settlement.offers import Premium
 
@@ -63,6 +66,7 @@ def publish(
         typer.Option(help="Price of a whole coin of the underlying, where the configuration has no source of it."),
     ] = None,
     releases: Annotated[bool, typer.Option(help="Let money go back early by agreement.")] = True,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -74,7 +78,7 @@ def publish(
 
         coin, money = leg_terms("underlying", underlying), leg_terms("strike", strike)
         now = int(party.clock.now())
-        last = _expiry(expiry, life, now)
+        last, until = last_moments(expiry, life, lasts, now)
         conditions = Conditions(
             kind=kind.value,
             role=role.value,
@@ -87,12 +91,27 @@ def publish(
             strike=money.amount,
             premium=_premium(premium, vol, spread),
             expiry=last,
-            until=min(now + LASTS, last - 1) if lasts is None else now + lasts,
+            until=until,
             releases=releases,
         )
         return own_document(await party.shop.publish(conditions, spot))
 
-    document = run(with_party(work, config), json)
+    async def ask(client: Client) -> dict[str, Any]:
+        body = {
+            "kind": kind.value,
+            "role": role.value,
+            "underlying": leg_body(leg_terms("underlying", underlying)),
+            "strike": leg_body(leg_terms("strike", strike)),
+            "premium": _premium_body(premium, vol, spread),
+            "least": least and str(least),
+            "step": step and str(step),
+            "expiry": expiry,
+            "spot": spot,
+            "releases": releases,
+        }
+        return await remote_offers.publish(client, body, life, lasts)
+
+    document = remote.through(api, config, json, ask, lambda: with_party(work, config))
     emit(document, json, lambda: f"offer {document['offer']} is published")
 
 
@@ -109,18 +128,29 @@ def _premium(text: str, vol: float | None, spread: float) -> Premium:
     return Priced(round(vol * MILLION), round(spread * MILLION))
 
 
-def _expiry(expiry: int | None, life: int | None, now: int) -> int:
+def _premium_body(text: str, vol: float | None, spread: float) -> dict[str, Any]:
+    """The same as the API takes it. Raises BadRequest."""
+    from settlement.offers import Fixed
+
+    found = _premium(text, vol, spread)
+    return {"units": str(found.amount)} if isinstance(found, Fixed) else {"vol": vol, "spread": spread}
+
+
+def last_moments(expiry: int | None, life: int | None, lasts: int | None, now: int) -> tuple[int, int]:
+    """When an option can be exercised last, and when its offer ends, UNIX seconds. Raises BadRequest."""
     from relayer.errors import BadRequest
 
     if (expiry is None) == (life is None):
         raise BadRequest("an offer has either --expiry or --life")
-    return expiry if expiry is not None else now + (life or 0)
+    last = expiry if expiry is not None else now + (life or 0)
+    return last, min(now + LASTS, last - 1) if lasts is None else now + lasts
 
 
 @app.command("list")
 def list_offers(
     peer: SomePeer = None,
     everything: Annotated[bool, typer.Option("--all", help="Ours that are over or withdrawn, too.")] = False,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -134,7 +164,13 @@ def list_offers(
         found = await party.taker.every_offer(await party.peer(peer))
         return {"offers": [offer_document(listed.offer, listed.remaining) for listed in found]}
 
-    document = run(with_party(work, config), json)
+    document = remote.through(
+        api,
+        config,
+        json,
+        lambda client: remote_offers.list_offers(client, peer, everything),
+        lambda: with_party(work, config),
+    )
     emit(document, json, lambda: _table(document["offers"]))
 
 
@@ -161,7 +197,9 @@ def _premium_words(one: dict[str, Any]) -> str:
 
 
 @app.command()
-def show(offer: OfferId, peer: SomePeer = None, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def show(
+    offer: OfferId, peer: SomePeer = None, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False
+) -> None:
     """Show one offer, and what was taken of it."""
 
     async def work(party: Party) -> dict[str, Any]:
@@ -173,7 +211,9 @@ def show(offer: OfferId, peer: SomePeer = None, config: Config = DEFAULT_CONFIG,
         listed = await party.taker.offer(await party.peer(peer), offer)
         return {**offer_document(listed.offer, listed.remaining), "takings": takings}
 
-    document = run(with_party(work, config), json)
+    document = remote.through(
+        api, config, json, lambda client: remote_offers.show(client, offer, peer), lambda: with_party(work, config)
+    )
     emit(document, json, lambda: _offer_words(document))
 
 
@@ -198,6 +238,7 @@ def quote(
     offer: OfferId,
     peer: PeerOption,
     size: Size,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -210,7 +251,13 @@ def quote(
         listed = await party.taker.offer(maker, offer)
         return quote_document(await party.taker.quote(maker, listed.offer, size))
 
-    document = run(with_party(work, config), json)
+    document = remote.through(
+        api,
+        config,
+        json,
+        lambda client: remote_offers.quote(client, peer, offer, size),
+        lambda: with_party(work, config),
+    )
     emit(document, json, lambda: f"premium {document['premium']:,} {document['premium_asset']}")
 
 
@@ -222,6 +269,7 @@ def take(
     limit: Annotated[
         int | None, typer.Option(help="The most we pay as a holder, or the least we sell for as a writer.")
     ] = None,
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -235,7 +283,13 @@ def take(
         quoted = await party.taker.quote(maker, listed.offer, size)
         return taking_document(await party.taker.take(maker, quoted, limit))
 
-    document = run(with_party(work, config), json)
+    document = remote.through(
+        api,
+        config,
+        json,
+        lambda client: remote_offers.take(client, peer, offer, size, limit),
+        lambda: with_party(work, config),
+    )
     emit(document, json, lambda: _taken_words(document))
 
 
@@ -245,7 +299,7 @@ def _taken_words(document: dict[str, Any]) -> str:
 
 
 @app.command()
-def withdraw(offer: OfferId, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+def withdraw(offer: OfferId, api: Api = "", config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Sell no more of an offer. What was taken stays."""
 
     async def work(party: Party) -> dict[str, Any]:
@@ -253,7 +307,9 @@ def withdraw(offer: OfferId, config: Config = DEFAULT_CONFIG, json: Json = False
 
         return own_document(await party.shop.withdraw(offer))
 
-    document = run(with_party(work, config), json)
+    document = remote.through(
+        api, config, json, lambda client: remote_offers.withdraw(client, offer), lambda: with_party(work, config)
+    )
     emit(document, json, lambda: f"offer {offer} is withdrawn")
 
 
@@ -261,6 +317,7 @@ def withdraw(offer: OfferId, config: Config = DEFAULT_CONFIG, json: Json = False
 def spot(
     offer: OfferId,
     price: Annotated[float, typer.Argument(help="Of a whole coin of the underlying, in whole coins of money.")],
+    api: Api = "",
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -271,5 +328,11 @@ def spot(
 
         return own_document(await party.shop.set_spot(offer, price))
 
-    document = run(with_party(work, config), json)
+    document = remote.through(
+        api,
+        config,
+        json,
+        lambda client: remote_offers.spot(client, offer, price),
+        lambda: with_party(work, config),
+    )
     emit(document, json, lambda: f"offer {offer} is quoted by {price}")

@@ -113,7 +113,9 @@ class Bargain:
             for name, ledger in self._ledgers.items()
         }
         wallets = {name: chain.wallet(party.seed) for name, chain in chains.items()}
-        risk = Risk(self._plan.guards.outage, MISS, self._plan.last - BEGIN + BEFORE)
+        quorum = self._plan.terms.quorum
+        relied_on = frozenset(quorum.members if quorum is not None else ())
+        risk = Risk(self._plan.guards.outage, MISS, self._plan.last - BEGIN + BEFORE, relied_on)
         policies = Policies(risk, AcceptPolicy(auto=True))
 
         def make(store: Store) -> Agreement:
@@ -123,7 +125,7 @@ class Bargain:
 
     def _offer(self, role: str) -> Offer:
         terms = self._plan.terms
-        return Offer(terms.protocol, role, terms.legs, terms.times, terms.options)
+        return Offer(terms.protocol, role, terms.legs, terms.times, terms.options, quorum=terms.quorum)
 
     # --- the post ----------------------------------------------------------------------------------------
 

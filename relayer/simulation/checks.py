@@ -68,6 +68,9 @@ class Checks:
         paid = {out[0] for out in tx.outs}
         name = next(leg for leg, address in self._addresses.items() if address in paid)
         self._judge.check(self._spoken.funder(name) == player.role, "fund-guard", f"{player.role} funded {name}")
+        if self._spoken.attested and name == "strike":
+            live = self._world.signed_with(self._terms.hash("writer", "a"))
+            self._judge.check(live, "fund-guard", f"{player.role} paid the strike of an option that never lived")
         if name == first or sum(1 for step in player.signed.values() if step == (name, FUND)) > 1:
             return
         if player.rebooted:
@@ -111,6 +114,11 @@ class Checks:
         check(not player.was_limited, "limited", f"{role} revealed first after a restore")
         check(Vow.NEVER_REVEAL not in player.vows, "vows", f"{role} revealed after its vow")
         owed = {"writer": ("collateral", "premium", "strike"), "holder": ("collateral",)}.get(role, (leg,))
+        if self._spoken.attested and role == "writer":
+            owed = ("collateral", "premium")  # the strike comes later
+        if self._spoken.attested and role == "holder":
+            held = (leg, "exercise") in player.attested
+            check(held, "attested", f"{role} revealed without the quorum's signatures")
         for name in owed:
             facts = self._seen(player, name)
             check(self._final(name, facts), "reveal-guard", f"{role} revealed while {name} was {facts}")
@@ -118,12 +126,22 @@ class Checks:
         left = self._terms.times[leg] - reach - self._world.now
         check(left >= 0, "reveal-guard", f"{role} revealed {-left:.0f} s too late")
 
+    def attesting(self, member: str) -> None:
+        """An honest attester has signed for the first time."""
+        facts = self._now("strike")
+        why = f"{member[:10]} attested a strike of {facts}"
+        self._judge.check(self._final("strike", facts), "attested", why)
+
+    def _now(self, leg: str) -> LegFacts:
+        """A leg as the best chain has it."""
+        ledger = self._ledgers[self._terms.legs[leg].chain]
+        return ledger.facts(self._addresses[leg], self._legs[leg], ledger.height)
+
     def closing(self, player: Player, outcome: str) -> None:
         """A party is about to close its deal."""
         check = self._judge.check
         for name in self._legs:
-            ledger = self._ledgers[self._terms.legs[name].chain]
-            facts = ledger.facts(self._addresses[name], self._legs[name], ledger.height)
+            facts = self._now(name)
             ours = self._spoken.funder(name) == player.role
             if ours:
                 check(facts.held == 0, "closed-final", f"{player.role} closed, {facts.held} of its own in {name}")

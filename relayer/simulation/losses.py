@@ -66,7 +66,7 @@ def loss(world: World, player: Player, spent: dict[str, str]) -> tuple[str, str]
         case "writer":
             return _writer(world, spent)
         case "holder":
-            return _holder(player, spent)
+            return _holder(world, player, spent)
     return None
 
 
@@ -78,12 +78,14 @@ def _writer(world: World, spent: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _holder(player: Player, spent: dict[str, str]) -> tuple[str, str] | None:
+def _holder(world: World, player: Player, spent: dict[str, str]) -> tuple[str, str] | None:
     if spent["strike"] == "exercise" and spent["collateral"] != "exercise":
         return "the strike was taken and the collateral was not delivered", "collateral"
     if spent["premium"] != "activate" or spent["collateral"] == "exercise":
         return None
     wanted = player.plan.will.exercise and not player.plan.wishes
+    if world.plan.quorum is not None and not world.plan.quorum.able:
+        return None  # that is what a holder relies on the quorum for
     return ("the premium was taken and the option could not be used", "premium") if wanted else None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from chains.port import SignedTx, TxState
@@ -51,6 +52,10 @@ class MemoryJournal:
 
     async def unsettled(self) -> tuple[Intent, ...]:
         return tuple(self._unsettled.values())
+
+    @asynccontextmanager
+    async def turn(self, chain: str) -> AsyncIterator[tuple[SignedTx, ...]]:
+        yield tuple(intent.tx for intent in self._unsettled.values() if intent.tx.chain == chain)
 
     async def sign(self, deal: str, leg: str, step: str, tx: SignedTx, at: int) -> Intent:
         for known in self._intents.get(deal, ()):

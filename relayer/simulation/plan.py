@@ -16,9 +16,11 @@ from htlc.protocols.base import Guards, Will
 from htlc.terms import Contribution, LegTerms, Terms
 from htlc.timelocks import guards as guards_of
 from htlc.timelocks import ladder
+from relayer.simulation.quorum import QuorumPlan, draw_quorum
 
 BEGIN = 1_800_000_000
 MISS = 1e-9  # so that a deadline missed by bad luck alone is not seen in a nightly run
+ATTESTED_SHARE = 0.3  # of options
 OUTAGES = (500, 900, 1500)
 PAIRS = (
     ("coin", "vm"),
@@ -33,6 +35,7 @@ PAIRS = (
 LEGS = {
     "swap": {"x": 0, "y": 1},
     "option": {"collateral": 0, "premium": 1, "strike": 1},
+    "attested": {"collateral": 0, "premium": 1, "strike": 1},
 }
 
 
@@ -80,6 +83,7 @@ class Plan:
     ambush: float
     slow: str
     faulty: bool
+    quorum: QuorumPlan | None
 
     @property
     def last(self) -> int:
@@ -99,10 +103,13 @@ def draw(seed: int) -> Plan:
     outage = rng.choice(OUTAGES)
     guards = _guards(names, outage, MISS)
     name = rng.choice(("swap", "option", "option"))
+    if name == "option" and Random(f"{seed}/kind").random() < ATTESTED_SHARE:
+        name = "attested"
     specs = (PRESETS[names[0]], PRESETS[names[1]])
     roles = protocol(name).roles
     parties = tuple(PartyPlan(role, sha256(f"{seed}/{role}".encode()).digest()) for role in roles)
-    terms = _terms(rng, name, specs, guards, parties)
+    quorum = draw_quorum(seed, guards.chains[names[1]].include) if name == "attested" else None
+    terms = _terms(rng, name, specs, guards, parties, quorum)
     style = rng.random()
     faulty = style > 0.2
     if style > 0.45:
@@ -120,6 +127,7 @@ def draw(seed: int) -> Plan:
         ambush=rng.choice((0.0, 0.3, 0.8)) if faulty else 0.0,
         slow=rng.choice(names) if faulty and rng.random() < 0.3 else "",
         faulty=faulty,
+        quorum=quorum,
     )
     for party in plan.parties:
         _wishes(rng, plan, party)
@@ -129,13 +137,20 @@ def draw(seed: int) -> Plan:
 
 
 def _terms(
-    rng: Random, name: str, specs: tuple[ChainSpec, ChainSpec], guards: Guards, parties: tuple[PartyPlan, ...]
+    rng: Random,
+    name: str,
+    specs: tuple[ChainSpec, ChainSpec],
+    guards: Guards,
+    parties: tuple[PartyPlan, ...],
+    quorum: QuorumPlan | None,
 ) -> Terms:
     legs = {leg: _leg(rng, leg, specs[i]) for leg, i in LEGS[name].items()}
     chains = {leg: terms.chain for leg, terms in legs.items()}
-    life = int(specs[0].timing.interval * rng.choice((5, 20))) if name == "option" else 0
+    life = int(specs[0].timing.interval * rng.choice((5, 20))) if name != "swap" else 0
     times = ladder(protocol(name), chains, guards, BEGIN, life, slack=rng.choice((guards.outage // 2, None)))
-    options = {} if name == "swap" else {"kind": "call", "releases": rng.choice(("yes", "no"))}
+    options = {} if name == "swap" else {"kind": "call"}
+    if name == "option":
+        options["releases"] = rng.choice(("yes", "no"))
     return Terms(
         protocol=name,
         networks={spec.name: f"simulated:{spec.name}" for spec in specs},
@@ -143,6 +158,7 @@ def _terms(
         times=times,
         options=options,
         parties={party.role: _contribution(name, party, legs) for party in parties},
+        quorum=None if quorum is None else quorum.quorum,
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SLACK = 1.2  # of a price: what fees of whole units and a wallet's own bump may add
 SOON = 0.5  # seconds between a block and the look at it
+ASKS_AGAIN = (Swear, GiveConsent)
 AGAIN = 4  # ticks in a row, where one asks for the next
 
 
@@ -47,6 +48,8 @@ class Player:
         self.alive = False
         self.was_limited = False
         self.vows: set[Vow] = set()
+        self.attested: set[tuple[str, str]] = set()  # (leg, path) that the quorum signed for us
+        self._called = False
         self.rebooted = False
         self._restarted = False
         self.outcome: str | None = None
@@ -135,6 +138,11 @@ class Player:
             self._windows.insert(0, Window(now, now + outage, kind, chain))
             self.wake = min(self.wake, now + 0.01)
 
+    def call(self) -> None:
+        """Something came that it waited for."""
+        self._called = True
+        self.wake = min(self.wake, self.world.now + SOON)
+
     def _spoil(self) -> None:
         for node in self.nodes.values():
             node.faults.lossy = self.rng.choice((0.0, 0.3))
@@ -153,7 +161,8 @@ class Player:
 
     def _next(self, now: float) -> float:
         """When it looks again: with the next block of a chain on which something is under way, or some time."""
-        if self._restarted:
+        if self._restarted or self._called:
+            self._called = False
             return now + SOON  # who wakes up looks first
         rng = self.rng
         wakes = [now + self.world.outage * rng.uniform(0.8, 1.0)]
@@ -211,7 +220,7 @@ class Player:
                 await self.driver.tick()
                 self._restarted = False
                 report = self.driver.reports.get(self.world.deal)
-                if report is None or not any(isinstance(a, Swear | GiveConsent) for a in report.actions):
+                if report is None or not [one for one in report.actions if isinstance(one, ASKS_AGAIN)]:
                     break
         except Death:
             await self._died()

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from chains.errors import ChainError
 from chains.legs import Leg, Path
 from chains.port import SignedTx, Wallet
+from chains.quorum import pack
 from chains.simulated.chain import SimChain
 from chains.simulated.keys import secret_of
 from chains.simulated.ledger import Ledger
 from chains.simulated.node import Node
+from htlc.ports import Deal
 from relayer.simulation import tricks
 from relayer.simulation.plan import BEGIN, PartyPlan
 
@@ -222,6 +224,8 @@ class Rogue:
         role, label = self.spoken.recipient_key(name, path.name)
         key = wallet.key(self.world.terms.parties[role].nonce, label)
         consents = [self.held[name, path.name]] if path.signers else []
+        if path.quorum is not None:
+            consents.append(await self._signatures(name, path))
         price = int(ledger.market.urgent * self.rng.choice((0.7, 1.0, 3.0)))
         pending = [] if leg.asset == "" else self.pending(leg.chain)
         try:
@@ -236,6 +240,15 @@ class Rogue:
             tricks.pin(self, leg, tx)
             await self.send(tx)
         self.world.ambush()
+
+    async def _signatures(self, name: str, path: Path) -> str:
+        """What the members of a quorum sign for us, few as they may be."""
+        world = self.world
+        if world.members is None:
+            return ""
+        since = dict.fromkeys(world.ledgers, 0)
+        deal = Deal(world.deal, world.terms, self.role, world.guards, since, BEGIN)
+        return pack(await world.members.gather(deal, name, path.name))
 
     # --- the wire ----------------------------------------------------------------------------------------
 

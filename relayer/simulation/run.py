@@ -24,7 +24,7 @@ from relayer.simulation.world import World
 
 DISK_SHARE = 100  # one deal in so many is played on the real database, the others on a journal in memory
 AGREED_SHARE = 400  # and one in so many begins with the exchange of messages that makes it
-SWEEP = 400  # deals between two collections of garbage
+SWEEP = 20  # deals between two collections of garbage: what is used again is still in the processor's cache
 SHARE = 250  # deals that a process plays at once
 SEEDS = 10**9  # of one run: the seeds of two runs never meet
 
@@ -102,8 +102,8 @@ class Stage:
 
                 world.judge.fail("no-error", traceback.format_exc())
             text = repr(event)
-            for value, secret in world.secrets.items():
-                if value not in world.public and (secret.hex() in text or repr(secret) in text):
+            for value, digits, literal in world.spelt:
+                if value not in world.public and (digits in text or literal in text):
                     world.judge.fail("no-leak", f"in a log line: {event.get('event')}")
             if world.judge.transcript is not None:
                 world.judge.say(f"    {text}")

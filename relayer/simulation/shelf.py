@@ -9,15 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from htlc.ports import Deal, Journal
 from relayer.simulation.memory import MemoryJournal
 from settlement.store import Store, sqlite
 from settlement.store.connection import CHUNK, QuickConnection
+from settlement.store.sqlite import SQLite
 
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - flushing a file there costs nothing
 SUFFIXES = ("", "-wal")
+TABLES = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+VERSION = "SELECT version_num FROM alembic_version"
 
 
 class Shelf(Protocol):
@@ -108,6 +114,8 @@ class DiskShelf:
         return self._store
 
     async def open(self) -> None:
+        if not self._path.exists():
+            self._path.write_bytes(await _blank.content())
         self._store = await Store.open(str(self._path), drive=True)
 
     async def close(self) -> None:
@@ -163,15 +171,71 @@ async def _connect(path: Path) -> InlineConnection:
     return InlineConnection(partial(sqlite3.connect, path, isolation_level=None, check_same_thread=False))
 
 
+class Blank:
+    """A database without a row, as it is before the store that opens it finds out that it is new. Making the
+    tables takes as long as half a deal."""
+
+    def __init__(self) -> None:
+        self._content = b""
+
+    async def content(self) -> bytes:
+        """The file, made once for each process."""
+        if not self._content:
+            with TemporaryDirectory(dir=memory_disk(), prefix="strikelock-blank-") as folder:
+                await (await Store.open(str(Path(folder) / "full.db"))).aclose()
+                self._content = _tables_of(Path(folder) / "full.db", Path(folder) / "blank.db")
+        return self._content
+
+
+def _tables_of(path: Path, copy: Path) -> bytes:
+    source, target = sqlite3.connect(path), sqlite3.connect(copy)
+    try:
+        target.execute("PRAGMA journal_mode = WAL")
+        for (statement,) in source.execute(TABLES):
+            target.execute(statement)
+        target.executemany("INSERT INTO alembic_version VALUES (?)", source.execute(VERSION))
+        target.commit()
+    finally:
+        source.close()
+        target.close()
+    return copy.read_bytes()
+
+
+class Engines:
+    """Engines that are used again, one for each name of a file: a new one compiles every statement anew."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[SQLite, AsyncEngine]] = {}
+
+    def of(self, backend: SQLite, make: Callable[[SQLite], AsyncEngine]) -> AsyncEngine:
+        """The engine for a database; whoever had a database of that name before is done with it."""
+        kept = self._kept.get(backend.path.name)
+        if kept is None:
+            ours = SQLite(backend.path)
+            kept = self._kept[backend.path.name] = (ours, make(ours))
+        ours, engine = kept
+        ours.path = backend.path  # new connections are made there
+        engine.sync_engine.dispose(close=False)
+        return engine
+
+
+_blank = Blank()
+_engines = Engines()
+
+
 @contextmanager
 def without_threads() -> Iterator[None]:
-    """The store's connections are inline meanwhile."""
-    backend: Any = sqlite
-    before, backend.connect = backend.connect, _connect
+    """The store's connections are inline meanwhile, and its engines those of earlier deals."""
+    module: Any = sqlite
+    backend: Any = SQLite
+    connect, make = module.connect, backend.engine
+    module.connect = _connect
+    backend.engine = lambda self: _engines.of(self, make)
     try:
         yield
     finally:
-        backend.connect = before
+        module.connect = connect
+        backend.engine = make
 
 
 def memory_disk() -> str | None:

@@ -56,7 +56,7 @@ async def _instead(rogue: Rogue, name: str, path: Path, rival: SimTx) -> SignedT
     leg = rogue.legs[name]
     role, label = rogue.spoken.recipient_key(name, path.name)
     preimages = rogue.preimages(path)
-    if role != rogue.role or preimages is None or path.signers:
+    if role != rogue.role or preimages is None or path.needs_others:
         return None
     wallet = rogue.wallets[leg.chain]
     key = wallet.key(rogue.world.terms.parties[role].nonce, label)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from operator import attrgetter
 from random import Random
 
-from chains.legs import NATIVE
+from chains.legs import NATIVE, hash_of
 from chains.port import SignedTx, Wallet
 from chains.simulated.account import AccountLedger
 from chains.simulated.chain import TOKEN
@@ -29,11 +30,14 @@ from relayer.simulation.loop import VirtualLoop
 from relayer.simulation.mortal import MortalChain
 from relayer.simulation.plan import BEGIN, Plan
 from relayer.simulation.player import Player
+from relayer.simulation.quorum import Members, WayToMembers
 from relayer.simulation.rogue import Rogue
 from relayer.simulation.shelf import MemoryShelf, Shelf
 
 RICH = 10**22
+NEVER = float("inf")
 SLOWEST = 0.9  # of the time that a block may take; the rest is for the other chain's part of waits on both
+_WAKE = attrgetter("wake")
 COINS = (15 * 10**7, 11 * 10**7, 6 * 10**7, 10**7)
 
 
@@ -50,7 +54,8 @@ class Post:
 
 
 class World:
-    """now: UNIX seconds. public: preimages that were ever shown, by hash."""
+    """now: UNIX seconds. public: preimages that were ever shown, by hash. secrets: all preimages, by hash; spelt:
+    how each would look in a text."""
 
     driver_class: type[Driver] = Driver
 
@@ -67,10 +72,20 @@ class World:
         self.spoken = protocol(plan.terms.protocol)
         self.legs = self.spoken.legs(plan.terms)
         self.addresses = {name: address_of(leg) for name, leg in self.legs.items()}
+        times = plan.terms.times
+        self._sites = {
+            spec.name: [
+                (self.addresses[name], times.get(name, NEVER))
+                for name, leg in plan.terms.legs.items()
+                if leg.chain == spec.name
+            ]
+            for spec in plan.specs
+        }
         self.ledgers = {spec.name: make_ledger(spec, self.rng) for spec in plan.specs}
         self.pause = min(spec.timing.interval for spec in plan.specs)
         self.public: dict[bytes, bytes] = {}
         self.secrets = dict(self._secrets())
+        self.spelt = [(value, secret.hex(), repr(secret)) for value, secret in self.secrets.items()]
         self._loop = loop
         self._base = loop.time() - BEGIN
         self._moved = dict.fromkeys(self.ledgers, -1)
@@ -82,6 +97,7 @@ class World:
         if plan.slow:
             self._slow_down(plan.slow)
         self.checks = Checks(self)
+        self.members = Members(self, plan.quorum) if plan.quorum is not None else None
         self.players: list[Player] = []
         self.actors: list[Player | Rogue] = []
 
@@ -111,7 +127,7 @@ class World:
         calmed = False
         horizon = self.horizon()
         while self.players and not self._over():
-            actor = min(self.actors, key=lambda one: one.wake)
+            actor = min(self.actors, key=_WAKE)
             if actor.wake > horizon:
                 break
             if actor.wake > self.last and not calmed:
@@ -158,6 +174,11 @@ class World:
             elif isinstance(ledger, UtxoLedger):
                 ledger.endow(f"{name}-wallet-{short(seed)}", COINS)
 
+    @property
+    def loop_now(self) -> float:
+        """UNIX seconds, also between two turns."""
+        return self._loop.time() - self._base
+
     def horizon(self) -> int:
         """The last deadline and a margin: whoever is refunded by then has been out once more before."""
         guards = self.guards.chains.values()
@@ -165,8 +186,9 @@ class World:
 
     def _over(self) -> bool:
         """Every deal is closed, and an adversary had time to take what was left to it."""
-        if any(player.outcome is None for player in self.players):
-            return False
+        for player in self.players:
+            if player.outcome is None:
+                return False
         if len(self.players) == 2:
             return True
         self._quiet_from = min(self._quiet_from, self.now)
@@ -256,19 +278,18 @@ class World:
         return [name for name, ledger in self.ledgers.items() if self._under_way(player, name, ledger)]
 
     def _under_way(self, player: Player, name: str, ledger: Ledger) -> bool:
-        if any(tx.chain == name and self._in_flight(player, tx, ledger) for tx in tuple(player.flying.values())):
-            return True
+        for tx in tuple(player.flying.values()):
+            if tx.chain == name and self._in_flight(player, tx, ledger):
+                return True
         depth, height = ledger.spec.timing.depth, ledger.height
-        for leg, address in self.addresses.items():
-            if self.terms.legs[leg].chain != name:
-                continue
+        for address, time in self._sites[name]:
             history = ledger.history.get(address)
             if history:
                 left = depth - (height - history[-1].height + 1)
                 if left == 1 or (left > 1 and self.rng.random() < 0.15):
                     return True
-            if leg in self.terms.times and self.terms.times[leg] <= self.now:
-                late = ledger.clock(height) - self.terms.times[leg]
+            if time <= self.now:
+                late = ledger.clock(height) - time
                 if late <= 0 or (late < 3 * ledger.spec.timing.interval and self.rng.random() < 0.5):
                     return True
         return False
@@ -311,7 +332,8 @@ class World:
         fees: Mapping[str, FeePolicy],
     ) -> Driver:
         clock: Clock = _WorldClock(self)
-        return self.driver_class(journal, chains, wallets, secret_of, clock, peer, fees)
+        way = WayToMembers(self.members, party) if self.members is not None else None
+        return self.driver_class(journal, chains, wallets, secret_of, clock, peer, fees, attesters=way)
 
     # --- steps that are watched --------------------------------------------------------------------------
 
@@ -319,6 +341,12 @@ class World:
         """Whatever a transaction shows is public from now on."""
         for preimage in self.ledgers[tx.chain].known[tx.txid].preimages:
             self.public[sha256(preimage).digest()] = preimage
+
+    def signed_with(self, value: bytes) -> bool:
+        """Anybody signed a transaction that shows the preimage of a hash; a miner may have it in a block before
+        it is seen in a mempool."""
+        signed = [tx for ledger in self.ledgers.values() for tx in ledger.known.values()]
+        return any(hash_of(preimage) == value for tx in signed for preimage in tx.preimages)
 
     def sending(self, player: Player, tx: SignedTx) -> None:
         """A party is about to broadcast."""

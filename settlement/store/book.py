@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -15,7 +15,7 @@ from settlement.proposal import Agreed, Proposal, Stage
 from settlement.store import forms, journal
 from settlement.store.database import Database, Transact
 from settlement.store.errors import NoSuchProposal
-from settlement.store.requests import RequestKey, note_proposal
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import meta, peers, proposals, used
 
 HASH = "hash"
@@ -23,6 +23,9 @@ NONCE = "nonce"
 RESTORED = "restored-proposals"  # the last proposal that a restored copy held
 BACKUP = "backup/"  # how the deal of a proposal is backed up, by the first part of the proposal's id
 BACKUP_HEX = 40
+
+
+OpenDeal = Callable[[Connection, Deal], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,11 @@ class PeerRecord:
 class Book:
     """Part of a `Store`; every call is one transaction."""
 
-    def __init__(self, read: Transact, write: Transact, database: Database) -> None:
+    def __init__(self, read: Transact, write: Transact, database: Database, open_deal: OpenDeal) -> None:
         self._read = read
         self._write = write
         self._database = database
+        self._open_deal = open_deal
 
     # proposals
 
@@ -107,8 +111,7 @@ class Book:
         for party in parties:
             self._use(connection, party, proposal.id, proposal.created_at)
         connection.execute(insert(proposals).values(_row(proposal)))
-        if request is not None:
-            note_proposal(connection, request, proposal.id)
+        note_made(connection, request, proposal.id)
         return proposal
 
     async def move(
@@ -134,7 +137,8 @@ class Book:
             for party in parties:
                 self._use(connection, party, id_, at)
             if deal is not None:
-                journal.insert_deal(connection, replace(deal, limited=deal.limited or _restored(connection, id_)))
+                limited = deal.limited or _restored(connection, id_)
+                self._open_deal(connection, replace(deal, limited=limited))
             values = {**_stage_columns(stage), "pending": pending}
             connection.execute(update(proposals).where(proposals.c.id == id_).values(values))
             return _load(connection, id_)
@@ -162,16 +166,23 @@ class Book:
 
         await self._write(work)
 
-    async def backup(self, deal: str) -> str | None:
-        """How a deal is to be backed up, if somebody chose."""
+    async def backups(self, deals: Sequence[str]) -> dict[str, str]:
+        """How deals are to be backed up, for those of which somebody chose."""
 
-        def work(connection: Connection) -> str | None:
-            origin = select(proposals.c.id).where(proposals.c.deal == deal)
-            id_ = connection.execute(origin).scalars().first()
-            if id_ is None:
-                return None
-            query = select(meta.c.value).where(meta.c.name == BACKUP + id_[:BACKUP_HEX])
-            return connection.execute(query).scalar_one_or_none()
+        def work(connection: Connection) -> dict[str, str]:
+            chosen = {
+                row.name.removeprefix(BACKUP): row.value
+                for row in connection.execute(select(meta).where(meta.c.name.startswith(BACKUP)))
+            }
+            if not chosen:
+                return {}
+            found = {}
+            for start in range(0, len(deals), journal.BATCH):
+                some = proposals.c.deal.in_(deals[start : start + journal.BATCH])
+                for row in connection.execute(select(proposals.c.deal, proposals.c.id).where(some)):
+                    if row.id[:BACKUP_HEX] in chosen:
+                        found[row.deal] = chosen[row.id[:BACKUP_HEX]]
+            return found
 
         return await self._read(work)
 

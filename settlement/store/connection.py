@@ -59,6 +59,10 @@ class QuickCursor:
         rows, self._rows = self._rows, []
         return rows
 
+    async def fetchmany(self, size: int) -> list[Any]:
+        rows, self._rows = self._rows[:size], self._rows[size:]
+        return rows
+
     async def close(self) -> None:
         self._rows = []
 

@@ -22,7 +22,7 @@ ID_BYTES = 16
 WIDTH = 20  # digits of the count, so that it can be overwritten in place
 
 
-class Epoch:
+class FileEpoch:
     """The side file of one database."""
 
     def __init__(self, database: Path) -> None:

@@ -36,11 +36,27 @@ class StoreDamaged(StoreUnavailable):
 
 
 @dataclass(eq=False)
+class StoreRolledBack(StoreDamaged):
+    """The database has fewer changes than we have seen: somebody restored it while we used it. The call had no
+    effect. Started anew, we find out and limit the open deals."""
+
+    template = "database {database} was rolled back under us: {reason}"
+
+
+@dataclass(eq=False)
 class UnsupportedDatabase(StoreError):
     """A database URL that names no kind of database we know."""
 
     url: str
-    template = "{url!r} names no database: give a path, or sqlite:///PATH"
+    template = "{url!r} names no database: give a path, sqlite:///PATH or postgresql://USER@HOST/NAME"
+
+
+@dataclass(eq=False)
+class MissingDriver(StoreError):
+    """A database whose driver is not installed."""
+
+    database: str
+    template = "{database} needs asyncpg: install strikelock with the extra `postgres`"
 
 
 @dataclass(eq=False)
@@ -69,6 +85,22 @@ class SchemaTooOld(StoreError):
     found: str
     needed: str
     template = "database {database} has schema {found}, this version needs {needed}: run `strikelock db upgrade`"
+
+
+@dataclass(eq=False)
+class NotEmpty(StoreError):
+    """Something that a backup or a restore would write over."""
+
+    place: str
+    template = "{place} is there already, and is left as it is: name a new file, or an empty database"
+
+
+@dataclass(eq=False)
+class NoSuchBackup(StoreError):
+    """A file that is no backup of ours."""
+
+    file: str
+    template = "{file} is no backup of a database of ours"
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chains.port import SignedTx, TxState
@@ -20,7 +20,8 @@ from htlc.protocols.base import Vow, Will
 from settlement.store import forms
 from settlement.store.database import Database
 from settlement.store.errors import DamagedRecord, DealExists, NoSuchIntent
-from settlement.store.tables import consents, deals, intents, preimages, vows
+from settlement.store.leases import DEAL
+from settlement.store.tables import consents, deals, intents, leases, preimages, vows
 
 BATCH = 500  # ids in one IN (...)
 
@@ -30,10 +31,21 @@ BATCH = 500  # ids in one IN (...)
 
 def open_revisions(connection: Connection) -> dict[str, int]:
     """The revision of every deal that is not closed, oldest deal first."""
-    rows = connection.execute(
-        select(deals.c.id, deals.c.revision).where(deals.c.outcome.is_(None)).order_by(deals.c.number)
-    )
-    return {row.id: row.revision for row in rows}
+    query = select(deals.c.id, deals.c.revision).where(deals.c.outcome.is_(None)).order_by(deals.c.number)
+    return {row.id: row.revision for row in connection.execute(query)}
+
+
+def open_page(connection: Connection, limit: int, offset: int) -> dict[str, int]:
+    """The revisions of a piece of the deals that are not closed, newest first."""
+    query = select(deals.c.id, deals.c.revision).where(deals.c.outcome.is_(None)).order_by(deals.c.number.desc())
+    return {row.id: row.revision for row in connection.execute(query.limit(limit).offset(offset))}
+
+
+def held_revisions(connection: Connection, holder: str) -> dict[str, tuple[int, int]]:
+    """Of every open deal that `holder` holds its revision, and the epoch of the lease; oldest deal first."""
+    held = and_(leases.c.kind == DEAL, leases.c.name == deals.c.id, leases.c.holder == holder)
+    query = select(deals.c.id, deals.c.revision, leases.c.epoch).join(leases, held).order_by(deals.c.number)
+    return {row.id: (row.revision, row.epoch) for row in connection.execute(query)}
 
 
 def all_ids(connection: Connection, limit: int, offset: int, closed: bool = False) -> list[str]:
@@ -103,15 +115,28 @@ def _deal(
     )
 
 
-def unsettled(connection: Connection) -> tuple[Intent, ...]:
-    """Every intent without a final word, of all deals, in order."""
-    query = select(intents).where(intents.c.final.is_(None)).order_by(intents.c.number)
-    return tuple(_intent(row) for row in connection.execute(query).mappings())
+def unsettled(connection: Connection, known: Mapping[int, Intent] | None = None) -> tuple[Intent, ...]:
+    """Every intent without a final word, of all deals, in order; those that are known are not read again."""
+    if not known:
+        query = select(intents).where(intents.c.final.is_(None)).order_by(intents.c.number)
+        return tuple(_intent(row) for row in connection.execute(query).mappings())
+    query = select(intents.c.number).where(intents.c.final.is_(None)).order_by(intents.c.number)
+    numbers = list(connection.execute(query).scalars())
+    found = dict(known)
+    missing = [number for number in numbers if number not in known]
+    for start in range(0, len(missing), BATCH):
+        chosen = select(intents).where(intents.c.number.in_(missing[start : start + BATCH]))
+        found.update((row["number"], _intent(row)) for row in connection.execute(chosen).mappings())
+    return tuple(found[number] for number in numbers)
 
 
-def intents_of(connection: Connection, deal: str) -> tuple[Intent, ...]:
-    query = select(intents).where(intents.c.deal == deal).order_by(intents.c.number)
-    return tuple(_intent(row) for row in connection.execute(query).mappings())
+def intents_by_deal(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Intent, ...]]:
+    """Everything that was signed for each of some deals, at most BATCH, in order."""
+    found: dict[str, list[Intent]] = {id_: [] for id_ in ids}
+    query = select(intents).where(intents.c.deal.in_(ids)).order_by(intents.c.number)
+    for row in connection.execute(query).mappings():
+        found[row["deal"]].append(_intent(row))
+    return {id_: tuple(some) for id_, some in found.items()}
 
 
 def _intent(row: RowMapping) -> Intent:
@@ -186,6 +211,14 @@ def insert_intent(
         intents.c.deal == deal, intents.c.leg == leg, intents.c.step == step, intents.c.txid == tx.txid
     )
     return _intent(connection.execute(again).mappings().one())
+
+
+def deal_of(connection: Connection, number: int) -> str:
+    """The deal that an intent is of. Raises NoSuchIntent."""
+    deal = connection.execute(select(intents.c.deal).where(intents.c.number == number)).scalar_one_or_none()
+    if deal is None:
+        raise NoSuchIntent(number)
+    return str(deal)
 
 
 def settle_intent(connection: Connection, number: int, state: TxState) -> str:

@@ -17,6 +17,7 @@ from settlement.proposal import WITHDRAWN, Agreed, Lapsed, Offered, Proposal, Re
 from settlement.store import forms
 from settlement.store.book import Book
 from settlement.store.database import Database, Transact
+from settlement.store.requests import RequestKey, note_made
 from settlement.store.tables import changes, deals, intents, offers, preimages, proposals, takings
 from settlement.takings import MEMORY_SECONDS, Standing, Taking, TakingState
 
@@ -55,12 +56,15 @@ class OfferBook:
 
     # offers of ours
 
-    async def publish(self, offer: SignedOffer, spot: float | None, at: int) -> OwnOffer:
-        """Store an offer of ours; one that is stored already is left as it is."""
+    async def publish(
+        self, offer: SignedOffer, spot: float | None, at: int, request: RequestKey | None = None
+    ) -> OwnOffer:
+        """Store an offer of ours, and the request it is made for; one that is stored already is left as it is."""
 
         def work(connection: Connection) -> OwnOffer:
             row = {"id": offer.id, "text": offer.text, "until": offer.conditions.until, **_spot(spot, at)}
             connection.execute(self._database.insert_new(offers).values(row))
+            note_made(connection, request, offer.id)
             return _offer(connection, offer.id)
 
         return await self._write(work)
@@ -124,11 +128,13 @@ class OfferBook:
 
         return await self._write(work)
 
-    async def want(self, taking: Taking) -> Standing:
-        """Store that we take a part of another's offer, before it is told. One of the same quote is returned."""
+    async def want(self, taking: Taking, request: RequestKey | None = None) -> Standing:
+        """Store that we take a part of another's offer, before it is told, and the request for it. One of the same
+        quote is returned."""
 
         def work(connection: Connection) -> Standing:
             connection.execute(self._database.insert_new(takings).values(_row(taking)))
+            note_made(connection, request, taking.id)
             return _load(connection, taking.id, taking.created_at)
 
         return await self._write(work)

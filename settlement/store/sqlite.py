@@ -7,14 +7,16 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, event
+from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Table, cast, event, func
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from settlement.store.connection import connect
-from settlement.store.errors import StoreBusy, StoreDamaged, StoreUnavailable, UnsupportedDatabase
+from settlement.store.epoch import FileEpoch
+from settlement.store.errors import StoreBusy, StoreDamaged, StoreUnavailable
+from settlement.store.lock import DriverLock
 
 BUSY_TIMEOUT_MS = 10_000  # another process's write takes milliseconds; this long means trouble
 JOURNAL_BYTES = 4 * 2**20  # what the write-ahead log keeps of the disk once it was longer
@@ -22,6 +24,8 @@ CACHE_KIB = 1024  # pages kept per connection
 CONNECTIONS = 3  # readers besides the one writer; each is a thread
 FILE_MODE = 0o600
 WRITE_OPTION = "strikelock_write"
+UNIX_DAY = 2440587.5  # the Julian day on which UNIX time begins
+DAY_MS = 86_400_000
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -30,12 +34,18 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 class SQLite:
     """A database in one file, `path`."""
 
+    alone = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
     def name(self) -> str:
         return str(self.path)
+
+    @property
+    def now(self) -> ColumnElement[int]:
+        return cast((func.julianday("now") - UNIX_DAY) * DAY_MS, BigInteger)
 
     def engine(self) -> AsyncEngine:
         """An engine whose transactions are real ones. Raises StoreUnavailable if there can't be such a file."""
@@ -51,16 +61,36 @@ class SQLite:
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
 
+    def reader(self, engine: AsyncEngine) -> AsyncEngine:
+        return engine
+
+    def glancer(self, engine: AsyncEngine) -> AsyncEngine:
+        return engine  # a transaction costs nothing here
+
+    def writer(self, engine: AsyncEngine) -> AsyncEngine:
+        return engine.execution_options(**{WRITE_OPTION: True})
+
+    def queue(self, connection: Connection) -> None:
+        """Nothing to do: it began with the database's lock."""
+
+    def home(self, connection: Connection) -> str:
+        return ""
+
     def insert(self, table: Table) -> Insert:
-        """An insert that leaves a row that is there already as it is."""
         return sqlite_insert(table).on_conflict_do_nothing()
 
-    def failure(self, error: DBAPIError) -> StoreUnavailable:
-        """What an error of the driver means to the caller."""
-        code = getattr(error.orig, "sqlite_errorcode", None)
+    def failure(self, error: Exception) -> StoreUnavailable:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", None)
         primary = code & 0xFF if isinstance(code, int) else None  # the upper bits say it more finely
         kind = StoreDamaged if primary in _DAMAGE else StoreBusy if primary in _BUSY else StoreUnavailable
-        return kind(self.name, str(error.orig))
+        return kind(self.name, str(cause))
+
+    def lock(self) -> DriverLock:
+        return DriverLock(self.path)
+
+    def epoch(self, folder: Path | None) -> FileEpoch:
+        return FileEpoch(self.path)
 
     def _create_private(self) -> None:
         """Make the file before SQLite does, readable by its owner alone (its journal inherits the mode)."""
@@ -68,19 +98,6 @@ class SQLite:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
         except OSError as error:
             raise StoreUnavailable(self.name, error.strerror or str(error)) from error
-
-
-def parse(url: str) -> SQLite:
-    """The database that a path or `sqlite:///PATH` names. Raises UnsupportedDatabase."""
-    if "://" not in url:
-        return SQLite(Path(url).expanduser().absolute())
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise UnsupportedDatabase(url) from error
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise UnsupportedDatabase(parsed.render_as_string(hide_password=True))
-    return SQLite(Path(parsed.database).absolute())
 
 
 def _prepare(connection: Any, _record: Any) -> None:

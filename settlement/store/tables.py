@@ -163,6 +163,39 @@ peers = Table(
     Column("last_seen", BigInteger, nullable=False),
 )
 
+# --- who works on what, where several processes share the database -----------------------------------------
+
+# Processes that drive. `until`: what they hold is free from then on; milliseconds of the database's clock.
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+# What one process at a time works on, such as an open deal. `epoch` grows with every change of the holder, and
+# every write checks it.
+leases = Table(
+    "leases",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(WORD), primary_key=True),
+    Column("holder", String(32), index=True),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+# Accounts that sign. `version` grows with every transaction that is stored, so that none is which was made without
+# knowing all others. `holder` has its turn until `until`.
+lineages = Table(
+    "lineages",
+    metadata,
+    Column("account", String(2 * WORD), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("holder", String(32)),
+    Column("until", BigInteger, nullable=False),
+)
+
 # --- offers ------------------------------------------------------------------------------------------------
 
 # Signed offers of ours. What is left of one is not stored: it is its size less what takings hold. `spot` is the
@@ -352,8 +385,8 @@ tokens = Table(
     Column("revoked_at", BigInteger),
 )
 
-# What was asked for under an idempotency key, and the answer. `digest` is of the request. `proposal` is what it
-# has made, stored with it. No `status`: it is being worked on, or was when the process ended.
+# What was asked for under an idempotency key, and the answer. `digest` is of the request. `made` is the id of
+# what was made for it, stored with that. No `status`: `holder` is working on it, or was when it ended.
 requests = Table(
     "requests",
     metadata,
@@ -361,7 +394,8 @@ requests = Table(
     Column("key", String(WORD), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("at", BigInteger, nullable=False, index=True),
-    Column("proposal", String(64)),
+    Column("holder", String(32), nullable=False),
+    Column("made", String(64)),
     Column("status", BigInteger),
     Column("answer", Text),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from settlement.store.database import Transact
 from settlement.store.errors import NoSuchToken
@@ -64,3 +64,8 @@ class TokenBook:
         )
         if known is None:
             raise NoSuchToken(id_)
+
+
+def revoke_all(connection: Connection, at: int) -> None:
+    """Take every token back: an older copy of the database does not know which were taken back since."""
+    connection.execute(update(tokens).where(tokens.c.revoked_at.is_(None)).values(revoked_at=at))

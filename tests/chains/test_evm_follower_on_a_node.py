@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from chains.evm.follower import SETTLED
 from chains.port import LegFacts, TxPhase
 from chains.testing.anvil import Anvil
 from tests.chains.evm_tokens import deploy_fee_token
@@ -88,6 +89,34 @@ async def test_a_shorter_best_chain_is_followed(here: World) -> None:
     await here.node.rpc("evm_revert", snapshot)
     assert (await here.chain.look()).tip == before
     assert await here.facts(swap.leg) == LegFacts()
+
+
+async def test_a_new_watcher_of_many_legs_asks_for_few_blocks(here: World) -> None:
+    """Legs that were full long ago are asked for together; how long ago is not searched for."""
+    writer, holder = await here.wallet(), await here.wallet()
+    swaps = [await here.swap_leg("native", 10**9, holder, writer) for _ in range(6)]
+    since = (await here.chain.look()).tip.height
+    for swap in swaps[:4]:
+        await here.lock(writer, swap.leg)
+    await here.node.mine(SETTLED + 5)
+    await here.lock(writer, swaps[4].leg)
+    await here.node.mine(3)
+    restarted = await here.another()
+    for swap in swaps:
+        await restarted.watch(swap.leg, since)
+    calls: Counter[str] = Counter()
+    real = restarted.client.call
+
+    async def counted(method: str, *params: Any) -> Any:
+        calls[method] += 1
+        return await real(method, *params)
+
+    restarted.client.call = counted  # type: ignore[method-assign, assignment]
+    found = [await here.facts(swap.leg, restarted) for swap in swaps]
+    assert [facts.full for facts in found] == [SETTLED + 1] * 4 + [4, None]
+    assert calls["eth_call"] <= 2 + SETTLED.bit_length()
+    await here.node.reorg(2)
+    assert [(await here.facts(swap.leg, restarted)).full for swap in swaps[3:5]] == [SETTLED + 1, 4]
 
 
 async def test_a_new_watcher_looks_back_for_deposits_and_spends(here: World) -> None:

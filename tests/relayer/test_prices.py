@@ -11,7 +11,7 @@ from relayer.errors import BadConfig, BadRequest
 from relayer.prices import FilePrices, place_of
 from relayer.settings import load
 from relayer.shop import limits
-from settlement.errors import NoPrice
+from settlement.errors import NoSpot
 from settlement.offers import Place
 from tests.settlement.paper import PaperChain
 
@@ -57,20 +57,20 @@ def test_a_fresh_file_is_the_price_and_another_pair_has_none(prices):
 def test_an_old_file_is_no_price(prices, tmp_path):
     then = time.time() - 61
     os.utime(tmp_path / "spot", (then, then))
-    with pytest.raises(NoPrice, match="61 seconds old"):
+    with pytest.raises(NoSpot, match="61 seconds old"):
         prices.price(BTC, TOKEN)
 
 
 @pytest.mark.parametrize("text", ["", "sixty", "nan", "inf", "-1", "0", "1e999", "\xff"])
 def test_what_is_no_number_is_no_price(prices, tmp_path, text):
     (tmp_path / "spot").write_text(text, encoding="latin-1")
-    with pytest.raises(NoPrice):
+    with pytest.raises(NoSpot):
         prices.price(BTC, TOKEN)
 
 
 def test_a_file_that_is_gone_is_no_price(prices, tmp_path):
     (tmp_path / "spot").unlink()
-    with pytest.raises(NoPrice, match="can't be read"):
+    with pytest.raises(NoSpot, match="can't be read"):
         prices.price(BTC, TOKEN)
 
 

@@ -168,7 +168,8 @@ async def command(actor: Actor, *words: str, code: int = 0) -> dict:
 
 async def test_commands_publish_quote_and_take(world):
     async with AsyncExitStack() as stack:
-        maker, taker = (Actor(f"shop-{role}", world, CHAINS) for role in ("maker", "taker"))
+        patient = {"offers": {"spot_age": 3600, "quote": 120, "answer": 120}}  # commands take their time
+        maker, taker = (Actor(f"shop-{role}", world, CHAINS, tables=patient) for role in ("maker", "taker"))
         for actor in (maker, taker):
             async with Party.open(actor.settings, drive=False) as party:
                 for chain, wallet in party.wallets.items():
@@ -179,11 +180,14 @@ async def test_commands_publish_quote_and_take(world):
 
         priced = ("--premium", "auto", "--vol", "0.6", "--spread", "0.05", "--spot", "60000")
         pair = ("--underlying", f"bitcoin/native:{SIZE}", "--strike", "evm/TEST:6000000000")
-        parts = ("--least", str(UNIT), "--step", str(UNIT), "--life", "900")
+        parts = ("--least", str(UNIT), "--step", str(UNIT), "--life", "1800")
         refused = await command(maker, "offer", "publish", *pair, *parts, "--premium", "auto", code=1)
         assert refused["error"]["type"] == "BadRequest"
         own = await command(maker, "offer", "publish", *pair, *parts, *priced)
-        listed = (await command(taker, "offer", "list", "--peer", maker.url))["offers"]
+        assert (await command(maker, "offer", "spot", own["offer"], "60500"))["spot"] == 60_500
+        assert [one["offer"] for one in (await command(maker, "offer", "list"))["offers"]] == [own["offer"]]
+        named = f"{own['maker']}@{maker.url}"
+        listed = (await command(taker, "offer", "list", "--peer", named))["offers"]
         assert [(one["offer"], one["remaining"], one["vol"]) for one in listed] == [(own["offer"], SIZE, 0.6)]
         wanted = (own["offer"], "--peer", maker.url, "--size", str(3 * UNIT))
         quote = await command(taker, "offer", "quote", *wanted)

@@ -79,6 +79,10 @@ class Party:
         """How others find it as a maker of offers."""
         return Maker(self.identity, self.url)
 
+    async def find(self, text: str) -> Maker:
+        """Another party, by its URL."""
+        return Maker(await self.post.identity(text), text)
+
     async def serve(self, stack: AsyncExitStack) -> None:
         """Listen on a free port of this machine."""
         runner = web.AppRunner(Gate(self.agreement, self.releases, shop=self.shop).application())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from htlc.errors import Fenced
 from htlc.ports import Deal
 from htlc.protocols.base import Vow, Will
 from settlement.backup import describe, file_name, read_descriptor, read_files, write_file
@@ -17,6 +18,7 @@ from settlement.kept import FileKeeper, KeptJournal
 from settlement.seed import Seed
 from settlement.store import Store
 from tests.htlc.deals import GUARDS, make_terms
+from tests.settlement import samples
 from tests.settlement.samples import AT, tx
 
 SEED = Seed(bytes(range(64)))
@@ -109,8 +111,8 @@ def test_a_folder_is_read_whole_and_nothing_else_in_it(tmp_path):
         read_files([tmp_path / "gone.json"])
 
 
-async def in_a_file(deal: str) -> str:
-    return "file"
+async def in_a_file(deals):
+    return dict.fromkeys(deals, "file")
 
 
 async def test_no_deal_is_driven_before_it_is_backed_up(tmp_path):
@@ -126,3 +128,22 @@ async def test_no_deal_is_driven_before_it_is_backed_up(tmp_path):
         blocked.unlink()
         assert [one.id for one in await kept.deals()] == [deal().id]
         assert [one.deal for one in read_files([blocked])] == [deal()]
+
+
+async def test_a_deal_that_went_to_another_process_does_not_hold_up_the_others(tmp_path):
+    """Its record can't be stored by us any more; it is left out, whatever was signed for it."""
+    taken = deal()
+    mine = samples.deal()
+
+    class Fencing:
+        async def keep(self, deal: Deal) -> bool:
+            if deal.id == taken.id:
+                raise Fenced(f"deal {deal.id}")
+            return True
+
+    async with await Store.open(str(tmp_path / "db"), drive=True) as store:
+        for one in (taken, mine):
+            await store.add(one)
+        await store.sign(taken.id, "premium", "fund", tx(1), AT)
+        kept = KeptJournal(store, {"file": Fencing()}, in_a_file)
+        assert [one.id for one in await kept.deals()] == [mine.id]

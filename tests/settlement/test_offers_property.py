@@ -113,6 +113,7 @@ class Market:
 
     async def end(self, index: int, outcome: str) -> None:
         """A deal closes. One that is closed stays as it is."""
+        await self.maker.store.deals()  # whoever drives a deal closes it
         if self.deals:
             deal = await self.maker.store.deal(self.deals[index % len(self.deals)])
             live = bool(deal.preimages)
@@ -120,6 +121,7 @@ class Market:
                 await self.maker.store.close(deal.id, outcome, int(self.maker.clock.now()))
 
     async def pay(self, index: int) -> None:
+        await self.maker.store.deals()
         if self.deals:
             deal = await self.maker.store.deal(self.deals[index % len(self.deals)])
             if deal.outcome is None:

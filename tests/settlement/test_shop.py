@@ -14,6 +14,7 @@ from settlement.errors import BadOffer, OfferOver, QuoteMismatch, RefusedByPeer,
 from settlement.limits import Limits
 from settlement.messages import Kind, read, seal
 from settlement.offers import Place, Priced
+from settlement.post import Post
 from settlement.quotes import AskBody, ListingBody, QuoteBody, TakeBody
 from settlement.store import Store
 from settlement.takings import TakingState
@@ -85,7 +86,7 @@ async def test_a_priced_offer_is_quoted_by_its_volatility_and_only_by_a_fresh_pr
         alice.clock.time = AT + alice.limits.spot_age + 1
         with pytest.raises(RefusedByPeer) as caught:
             await bob.taker.quote(alice.maker, own.offer, 10**7)
-        assert caught.value.code == "NoPrice"
+        assert caught.value.code == "NoSpot"
         await alice.shop.set_spot(own.offer.id, 70_000.0)
         assert (await bob.taker.quote(alice.maker, own.offer, 10**7)).body.premium > quote.body.premium
 
@@ -143,19 +144,19 @@ async def test_a_refused_taking_is_free_again(tmp_path):
         assert not await bob.store.deals()
 
 
-async def test_a_deal_that_nobody_funds_gives_the_part_back(tmp_path):
+@pytest.mark.parametrize(
+    ("outcome", "left", "state"),
+    [("expired", 9 * 10**7, TakingState.DONE), ("unfunded", 10**8, TakingState.FAILED)],
+)
+async def test_a_deal_that_nobody_funds_gives_the_part_back(tmp_path, outcome, left, state):
     async with parties.two(tmp_path) as (alice, bob):
         own = await alice.shop.publish(conditions())
         standing = await bob.taker.take(alice.maker, await bob.taker.quote(alice.maker, own.offer, 10**7))
-        for outcome, left, state in (
-            ("expired", 9 * 10**7, TakingState.DONE),
-            ("unfunded", 10**8, TakingState.FAILED),
-        ):
-            await alice.store.close(standing.deal, outcome, AT + 5)
-            assert (await alice.shop.offer(own.offer.id)).remaining == left
-            assert (await alice.shop.takings())[0].state is state
-        # we never funded it ourselves: it was not the taker's doing
-        assert (await alice.shop.takings())[0].failed_at is None
+        await alice.store.deals()  # whoever drives a deal closes it
+        await alice.store.close(standing.deal, outcome, AT + 5)
+        assert (await alice.shop.offer(own.offer.id)).remaining == left
+        (taking,) = await alice.shop.takings()
+        assert (taking.state, taking.failed_at) == (state, None)  # we never funded: it was not the taker's doing
 
 
 async def test_a_live_option_is_paid_for(tmp_path):
@@ -164,6 +165,7 @@ async def test_a_live_option_is_paid_for(tmp_path):
         standing = await bob.taker.take(alice.maker, await bob.taker.quote(alice.maker, own.offer, 10**7))
         deal = await alice.store.deal(standing.deal)
         secret = alice.seed.secret(deal.nonce, "a")
+        await alice.store.deals()
         await alice.store.learn(deal.id, {deal.terms.hash("writer", "a"): secret})
         assert (await alice.shop.takings())[0].state is TakingState.LIVE
         alice.clock.time = deal.terms.times["premium"] + 1
@@ -349,6 +351,25 @@ async def test_the_makers_mailer_finishes_what_the_taker_lost(tmp_path):
         assert (await alice.mailer.send(waiting)).stage.name == "agreed"
         assert (await bob.store.offers.taking(quote.message.id, AT)).state is TakingState.AGREED
         assert len(await bob.store.deals()) == 1
+
+
+async def test_a_taking_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    async with parties.two(tmp_path) as (alice, bob):
+        own, send = await alice.shop.publish(conditions()), Post.send
+        quote = await bob.taker.quote(alice.maker, own.offer, 10**6)
+
+        async def lost(self, url, message):
+            raise PeerUnavailable(url, "the cable is out")
+
+        monkeypatch.setattr(Post, "send", lost)
+        with pytest.raises(PeerUnavailable):
+            await bob.taker.take(alice.maker, quote)
+        assert (await bob.shop.taking(quote.message.id)).state is TakingState.ASKED
+        monkeypatch.setattr(Post, "send", send)
+        resumed = await bob.taker.resume(quote.message.id)
+        assert resumed.state is TakingState.AGREED
+        assert await bob.taker.resume(quote.message.id) == resumed
+        assert len(await alice.shop.takings()) == 1
 
 
 async def test_two_takers_of_the_last_part_get_it_once(tmp_path):

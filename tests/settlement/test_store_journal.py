@@ -24,12 +24,12 @@ def is_a_journal(store: Store) -> Journal:
     return store  # mypy proves it
 
 
-async def reopened(store: Store, database) -> Store:
+async def reopened(store: Store, url: str) -> Store:
     await store.aclose()
-    return await Store.open(str(database), drive=True)
+    return await Store.open(url, drive=True)
 
 
-async def test_a_deal_survives_with_all_that_hangs_on_it(store, database):
+async def test_a_deal_survives_with_all_that_hangs_on_it(store, url):
     agreed = deal()
     secret = b"\x07" * 32
     value = hashlib.sha256(secret).digest()
@@ -48,7 +48,7 @@ async def test_a_deal_survives_with_all_that_hangs_on_it(store, database):
         preimages={value: secret},
     )
     assert await store.deal(agreed.id) == expected
-    async with await reopened(store, database) as again:
+    async with await reopened(store, url) as again:
         assert await again.deals() == (expected,)
         assert await again.preimage(value) == secret
         assert await again.preimage(digest("unseen")) is None
@@ -72,7 +72,7 @@ async def test_deals_sees_every_change_and_only_open_deals(store):
     assert [known.id for known in await store.history(limit=1, offset=1)] == [one.id]
 
 
-async def test_intents_keep_their_order_until_they_are_settled(store, database):
+async def test_intents_keep_their_order_until_they_are_settled(store, url):
     agreed = deal()
     await store.add(agreed)
     first = await store.sign(agreed.id, "x", FUND, tx(1), AT)
@@ -84,7 +84,7 @@ async def test_intents_keep_their_order_until_they_are_settled(store, database):
     assert await store.unsettled() == (second,)
     settled = dataclasses.replace(first, final=DONE)
     assert await store.intents(agreed.id) == (settled, second)
-    async with await reopened(store, database) as again:
+    async with await reopened(store, url) as again:
         assert await again.unsettled() == (second,)
         assert await again.intents(agreed.id) == (settled, second)
 
@@ -150,11 +150,11 @@ async def test_wrong_records_are_refused(store):
     assert await store.deals() == (agreed,)
 
 
-async def test_a_second_process_writes_wills_but_never_signs(store, database):
+async def test_a_second_process_writes_wills_but_never_signs(store, url):
     agreed = deal()
     await store.add(agreed)
     assert await store.deals() == (agreed,)
-    async with await Store.open(str(database)) as other:
+    async with await Store.open(url) as other:
         assert not other.driving
         await other.resolve(agreed.id, Will(exercise=True))
         for call in (
@@ -169,10 +169,11 @@ async def test_a_second_process_writes_wills_but_never_signs(store, database):
     assert not seen.vows
 
 
-async def test_many_tasks_write_at_once(store, database):
-    async with await Store.open(str(database)) as other:
+async def test_many_tasks_write_at_once(store, url):
+    async with await Store.open(url) as other:
         agreed = [deal(number) for number in range(20)]
         await asyncio.gather(*(([store, other][number % 2]).add(one) for number, one in enumerate(agreed)))
+        await store.deals()  # takes on what the other added
         await asyncio.gather(
             *(store.sign(one.id, "x", FUND, tx(number), AT) for number, one in enumerate(agreed)),
             *(other.resolve(one.id, Will(stop=True)) for one in agreed),
@@ -198,12 +199,12 @@ async def test_a_cancelled_call_is_whole_or_nothing_and_the_store_goes_on(store)
     assert all(intent.tx in [tx(number) for number in [*range(30), 99]] for intent in intents)
 
 
-async def test_copies_in_memory_never_differ_from_the_disk(store, database):
+async def test_copies_in_memory_never_differ_from_the_disk(store, url):
     """Whatever is written, and however reads and writes overlap, the driver sees what another process would."""
     agreed = [deal(number) for number in range(3)]
     for one in agreed:
         await store.add(one)
-    async with await Store.open(str(database)) as other:
+    async with await Store.open(url) as other:
         for number in range(12):
             one = agreed[number % 3]
             await store.deals()

@@ -33,6 +33,13 @@ from tests.settlement.samples import AT, deal, tx
 HERE = Path(__file__).parent
 
 
+@pytest.fixture
+async def store(database):
+    """What is here is about files."""
+    async with await Store.open(str(database), drive=True) as opened:
+        yield opened
+
+
 def child(code: str, *arguments: str, **options) -> subprocess.Popen[str]:
     """A process with our modules and samples that runs `code`."""
     prelude = f"import sys, asyncio; sys.path.insert(0, {str(HERE)!r})\n"
@@ -95,7 +102,7 @@ async def test_files_are_private(store, database):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
-@pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite://", "sqlite:///:memory:", "nonsense://"])
+@pytest.mark.parametrize("url", ["postgresql://h", "sqlite://", "sqlite:///:memory:", "nonsense://"])
 async def test_an_unknown_kind_of_database_is_refused(url):
     with pytest.raises(UnsupportedDatabase):
         await Store.open(url)
@@ -120,7 +127,7 @@ async def test_migrations_give_the_schema_that_a_new_database_has(database, tmp_
     await (await Store.open(str(database))).aclose()
     engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
     with engine.begin() as connection:
-        schema._upgrade(connection)
+        schema.migrate(connection)
     engine.dispose()
     assert shape(database) == shape(tmp_path / "migrated.db")
 

@@ -17,12 +17,6 @@ LANE = Lane(1, "0x" + "11" * 20, 2, "0x" + "22" * 20)
 OTHER = Lane(1, "0x" + "11" * 20, 3, "0x" + "22" * 20)
 
 
-@pytest.fixture
-async def store(tmp_path):
-    async with await Store.open(str(tmp_path / "relay.db"), drive=True) as store:
-        yield store
-
-
 def message(index: int, lane: Lane = LANE) -> Message:
     return Message(lane, index, "0x" + "33" * 20, "0x" + "44" * 20, 2**21, index.to_bytes(2, "big"))
 
@@ -81,12 +75,11 @@ async def test_what_went_out_and_what_is_held_back(store):
     assert await store.messages.outflow("TEST", AT + 1) == 0
 
 
-async def test_one_root_for_each_count_for_ever(tmp_path):
+async def test_one_root_for_each_count_for_ever(url):
     vote = Vote(5, 1, b"\x05" * 32, 100, "0x" + "ab" * 32, b"s" * 64)
-    path = str(tmp_path / "votes.db")
-    async with await Store.open(path, drive=True) as store:
+    async with await Store.open(url, drive=True) as store:
         assert await store.messages.vote(LANE.id, vote) == vote
-    async with await Store.open(path, drive=True) as store:
+    async with await Store.open(url, drive=True) as store:
         again = Vote(5, 1, b"\x05" * 32, 101, "0x" + "cd" * 32, b"t" * 64)
         assert await store.messages.vote(LANE.id, again) == vote  # the first stands
         next_set = Vote(5, 2, b"\x05" * 32, 102, "0x" + "ef" * 32, b"u" * 64)
@@ -99,9 +92,8 @@ async def test_one_root_for_each_count_for_ever(tmp_path):
         assert await store.messages.last_vote(LANE.id) == next_set
 
 
-async def test_only_a_driver_signs(tmp_path):
-    path = str(tmp_path / "votes.db")
-    async with await Store.open(path) as store:
+async def test_only_a_driver_signs(url):
+    async with await Store.open(url) as store:
         with pytest.raises(NotDriving):
             await store.messages.vote(LANE.id, Vote(5, 1, b"\x05" * 32, 1, "0x", b""))
         with pytest.raises(NotDriving):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import structlog
 
@@ -9,8 +11,14 @@ from htlc import protocols
 from htlc.executor import Executor
 from htlc.explorer import faults
 from htlc.fees import Climb
+from htlc.protocols.attested import Attested
+from htlc.protocols.base import Attest, Funded
+from htlc.protocols.option import COLLATERAL, EXERCISE, STRIKE
+from relayer.attest.attester import Attester
+from relayer.attest.errors import NotYet
 from relayer.simulation.mortal import MortalJournal
 from relayer.simulation.plan import BEGIN, Window, draw
+from relayer.simulation.quorum import QuorumPlan
 from relayer.simulation.run import Stage, seeds
 from relayer.simulation.world import World
 from settlement.store.book import Book
@@ -29,6 +37,10 @@ PLANTED = [  # the fault, and the invariants of which one must break
     (faults.SignsStrikeTooSoon, {"release-guard", "no-loss"}),
     (faults.SignsCollateralTooSoon, {"release-guard", "no-loss"}),
     (faults.ExercisesAfterSigning, {"vows", "no-loss"}),
+    (faults.AttestedRevealsLate, {"reveal-guard", "no-loss"}),
+    (faults.AttestedRevealsShallow, {"reveal-guard", "no-loss"}),
+    (faults.AttestedClosesShallow, {"closed-final"}),
+    (faults.AttestedFundsShallow, {"fund-guard", "no-loss"}),
 ]
 MOST = 600  # runs to find a fault in
 
@@ -49,6 +61,42 @@ def test_a_protocol_without_a_guard_is_found(monkeypatch, fault, wanted) -> None
     planted = fault()
     monkeypatch.setattr(protocols, "PROTOCOLS", {**protocols.PROTOCOLS, planted.name: planted})
     assert broken(Stage(), wanted, planted.name)
+
+
+def test_an_attester_that_signs_for_a_shallow_strike_is_found(monkeypatch) -> None:
+    def demand(self, legs, looks):
+        if not self._deep(legs[STRIKE], looks):
+            raise NotYet(STRIKE, "nothing is there")
+
+    monkeypatch.setattr(Attester, "_demand", demand)
+    monkeypatch.setattr(Attested, "plan", lambda self, *case: hurried(case) or PLAN(self, *case))
+    assert broken(Stage(), {"attested"}, "attested")
+
+
+PLAN = Attested.plan
+
+
+def hurried(case):
+    """Ask as soon as the strike is in a block."""
+    _, view, stance, _, _ = case
+    wanted = stance.role == "holder" and stance.will.exercise and not stance.consents_held
+    there = isinstance(view.legs[STRIKE], Funded) and isinstance(view.legs[COLLATERAL], Funded)
+    return (Attest(COLLATERAL, EXERCISE),) if wanted and there else ()
+
+
+def _liars(plan) -> None:
+    """All of the quorum sign whatever they are asked for, and the holder knows it."""
+    if plan.quorum is not None:
+        plan.quorum = QuorumPlan(tuple(replace(one, kind="liar") for one in plan.quorum.members))
+        plan.parties[0].rogue, plan.parties[1].rogue = False, True
+
+
+def test_a_quorum_of_liars_costs_the_writer_its_collateral() -> None:
+    """It is what a writer relies on; a simulation that did not see it would see no other theft either."""
+    stage = Stage()
+    attested = [seed for seed in seeds(5, MOST) if draw(seed).terms.protocol == "attested"]
+    runs = (stage.play(seed, alter=_liars, disk=False) for seed in attested)
+    assert any(one.invariant == "no-loss" and "writer" in one.detail for run in runs for one in run.failures)
 
 
 def world_of(executor: type[Executor]) -> type[World]:
@@ -99,7 +147,7 @@ def test_a_leg_bid_at_once_after_an_outage_is_found() -> None:
     found = {
         world: {
             failure.invariant
-            for seed in seeds(5, 200)
+            for seed in seeds(5, 400)
             for failure in Stage(world).play(seed, alter=_outages, disk=False).failures
         }
         for world in (World, greedy)

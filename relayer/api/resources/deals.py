@@ -67,20 +67,16 @@ class Deals:
         )
 
     async def all(self, call: Call[DealsQuery, None]) -> models.DealPage:
-        query = call.query
+        query, store, reports = call.query, self._party.store, self._driver.reports
         if query.state == "open":
-            found, place = views.piece(self._newest(), query.first, query.limit)
-            reports, due = self._driver.reports, margins({id_: self._driver.reports[id_] for id_ in found})
-            listed = [views.summary(reports[id_].observation.deal, reports[id_], due.get(id_)) for id_ in found]
+            found = await store.open_page(query.limit + 1, query.first)
         else:
-            history = await self._party.store.history(query.limit + 1, query.first, closed=True)
-            over, place = views.part(history, query.first, query.limit)
-            listed = [views.summary(deal, None, None) for deal in over]
+            found = await store.history(query.limit + 1, query.first, closed=True)
+        shown, place = views.part(found, query.first, query.limit)
+        seen = {deal.id: reports[deal.id] for deal in shown if deal.id in reports}
+        due = margins(seen)
+        listed = (views.summary(deal, seen.get(deal.id), due.get(deal.id)) for deal in shown)
         return models.DealPage(deals=tuple(listed), **place)
-
-    def _newest(self) -> list[str]:
-        reports = self._driver.reports
-        return sorted(reports, key=lambda id_: (-reports[id_].observation.deal.agreed_at, id_))
 
     async def one(self, call: ByDeal) -> models.Deal:
         return await self.find(call.params["deal"])

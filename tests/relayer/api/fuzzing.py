@@ -1,6 +1,6 @@
-"""Hooks of schemathesis: what it makes up is led to deals, proposals and chains that there are, and to nobody.
+"""Hooks of schemathesis: what it makes up is led to deals, proposals, offers and chains that there are.
 
-STRIKELOCK_FUZZ holds them as JSON.
+STRIKELOCK_FUZZ holds them as JSON. Proposals go to nobody, questions about offers to a maker that answers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import schemathesis
 
-KNOWN = json.loads(os.environ["STRIKELOCK_FUZZ"])  # by name of a parameter; and "peer", where nobody listens
+KNOWN = json.loads(os.environ["STRIKELOCK_FUZZ"])  # by name of a parameter; "peer", where nobody listens; "maker"
 PEER = re.compile(r"([0-9a-f]{64}@)?https?://.*", re.DOTALL)
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -33,7 +33,9 @@ def map_body(context: Any, body: Any) -> Any:
     """Proposals go to nobody; their legs are mostly on chains that there are."""
     if isinstance(body, dict):
         if isinstance(body.get("peer"), str) and PEER.fullmatch(body["peer"]):
-            body["peer"] = KNOWN["peer"]
+            body["peer"] = KNOWN["peer" if "protocol" in body else "maker"]
+        if isinstance(body.get("offer"), str) and re.fullmatch("[0-9a-f]{64}", body["offer"]):
+            body["offer"] = KNOWN["offer"]
         for leg in _legs(body):
             chain, asset = leg.get("chain"), leg.get("asset")
             if isinstance(chain, str) and NAME.fullmatch(chain) and chain[0] not in "0xyz":

@@ -53,6 +53,7 @@ async def served(folder: Path, deals: int = 3, **settings: Any) -> AsyncIterator
         daemon.settings = SimpleNamespace(**vars(daemon.settings), fees={}, lanes={})
         daemon.settings.api = ApiSettings(**{"rate": 10_000, **settings})
         daemon.prices, daemon.agreement = {}, SimpleNamespace(url="http://127.0.0.1:1")
+        daemon.shop = daemon.taker = None  # for offers there are nodes
         daemon.clock = SimpleNamespace(now=time.time)
         daemon.poke = lambda: setattr(daemon, "poked", daemon.poked + 1)
         bearer = {}

@@ -73,6 +73,37 @@ async def test_a_deal_by_commands_at_the_socket(market):
     assert shown["legs"]["strike"]["amount"] == 6000 * TOKEN
 
 
+async def test_offers_by_commands_at_the_socket(market):
+    writer, holder = (("-c", str(one.actor.config)) for one in (market.writer, market.holder))
+    peer = ("--peer", market.writer.actor.url)
+    made = await done(
+        *("offer", "publish", "--underlying", leg(market, "bitcoin", 10**7), "--life", "200000"),
+        *(
+            "--strike",
+            leg(market, "evm", 600 * TOKEN),
+            "--premium",
+            str(20 * TOKEN),
+            "--least",
+            str(10**6),
+            *writer,
+        ),
+    )
+    assert (made["size"], made["remaining"], made["withdrawn_at"]) == (10**7, 10**7, None)
+    (seen,) = (await done("offer", "list", *peer, *holder))["offers"]
+    assert seen["offer"] == made["offer"]
+    assert "spot" not in seen
+    quoted = await done("offer", "quote", made["offer"], *peer, "--size", str(2 * 10**6), *holder)
+    assert quoted["premium"] == 4 * TOKEN
+    size, limit = ("--size", str(2 * 10**6)), ("--limit", str(4 * TOKEN))
+    taken = await done("offer", "take", made["offer"], *peer, *size, *limit, *holder)
+    assert (taken["ours"], taken["size"]) == (True, 2 * 10**6)
+    shown = await done("offer", "show", made["offer"], *writer)
+    assert shown["remaining"] == 8 * 10**6
+    assert [one["taking"] for one in shown["takings"]] == [taken["taking"]]
+    assert (await done("offer", "withdraw", made["offer"], *writer))["withdrawn_at"] is not None
+    assert (await done("offer", "list", *writer))["offers"] == []
+
+
 async def _over(task: asyncio.Task[Any]) -> bool:
     return task.done()
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
+from pydantic import TypeAdapter
 
 from htlc.terms import LegTerms, parse_terms
-from relayer.api import models
-from relayer.api.asks import PROPOSE, QuoteBody, TokenBody
+from relayer.api import app, models
+from relayer.api.asks import PROPOSE, OfferBody, QuoteBody, TokenBody
 from relayer.api.client import ApiRefused, ApiUnreachable, Client
 from relayer.api.keys import fingerprint
+from relayer.api.resources.offers import _conditions
+from relayer.daemon import Daemon
+from relayer.errors import CannotListen
 from settlement.backup import read_descriptor
 from settlement.store.requests import RequestKey
 from tests.relayer.api.trading import LIFE, TOKEN, until
@@ -60,7 +66,7 @@ async def test_what_is_not_there_is_told_by_its_type(market):
     ):
         with pytest.raises(ApiRefused) as refused:
             await ask
-        assert refused.value.type == f"urn:strikelock:problem:{kind}"
+        assert refused.value.problem == f"urn:strikelock:problem:{kind}"
         assert refused.value.status == 404
     assert (await api.lanes()).lanes == ()
 
@@ -74,7 +80,7 @@ async def test_terms_that_no_party_should_enter_are_refused(market):
     for body, kind in ((dust, "dust"), (elsewhere, "bad-request"), (nobody, "peer-unavailable")):
         with pytest.raises(ApiRefused) as refused:
             await api.propose(PROPOSE.validate_python(body))
-        assert (refused.value.status, refused.value.type) == (409, f"urn:strikelock:problem:{kind}")
+        assert (refused.value.status, refused.value.problem) == (409, f"urn:strikelock:problem:{kind}")
     assert len((await api.proposals()).proposals) == before
 
 
@@ -101,7 +107,7 @@ async def test_an_option_from_quote_to_exercise(market):
     assert (await writer.propose(body, key="the-first-option")).id == made.id
     with pytest.raises(ApiRefused) as refused:
         await writer.propose(market.option(1 + int(quote.premium)), key="the-first-option")
-    assert refused.value.type == "urn:strikelock:problem:key-reused"
+    assert refused.value.problem == "urn:strikelock:problem:key-reused"
 
     async def received() -> bool:
         return any(one.id == made.id for one in (await holder.proposals(state="received")).proposals)
@@ -130,7 +136,7 @@ async def test_an_option_from_quote_to_exercise(market):
         if wish == "exercise":
             with pytest.raises(ApiRefused) as refused:
                 await writer.wish(id_, wish)
-            assert refused.value.type == "urn:strikelock:problem:senseless-wish"
+            assert refused.value.problem == "urn:strikelock:problem:senseless-wish"
     assert (await holder.wish(id_, "exercise")) == models.Wishes(exercise=True, release=False, refund=False)
 
     async def over() -> bool:
@@ -145,7 +151,7 @@ async def test_an_option_from_quote_to_exercise(market):
     assert (await writer.legs()).legs == ()
     with pytest.raises(ApiRefused) as refused:
         await holder.wish(id_, "refund")
-    assert refused.value.type == "urn:strikelock:problem:deal-over"
+    assert refused.value.problem == "urn:strikelock:problem:deal-over"
 
     exported = await holder.terms(id_)
     terms = parse_terms(json.loads(json.dumps(exported.terms)))
@@ -172,6 +178,22 @@ async def test_a_proposal_that_was_made_before_a_crash_is_not_made_again(market)
     assert (await api.decide(made.id, "refuse")).state == "lapsed"
 
 
+async def test_a_proposal_that_comes_is_news(market):
+    api = market.holder.api
+    async with aclosing(api.events()) as stream, asyncio.timeout(60):
+        assert isinstance((await anext(stream)).data, models.Reset)
+        asking = asyncio.create_task(market.offer(33 * TOKEN))
+        async for event in stream:
+            if isinstance(event.data, models.Proposal) and event.data.state == "received":
+                break
+        assert event.data.id == await asking
+        assert event.data.legs["premium"].units == str(33 * TOKEN)
+        await api.decide(event.data.id, "refuse")
+        async for event in stream:
+            if isinstance(event.data, models.Proposal) and event.data.state == "refused":
+                break
+
+
 async def test_tokens_are_made_and_taken_back_at_the_socket(market):
     api, url = market.writer.api, market.writer.url
     mode = (market.writer.actor.folder / "api.sock").stat().st_mode
@@ -183,7 +205,7 @@ async def test_tokens_are_made_and_taken_back_at_the_socket(market):
         assert (await reader.party()).identity == market.writer.daemon.party.identity
         with pytest.raises(ApiRefused) as refused:
             await reader.wish("0" * 32, "refund")
-        assert refused.value.type == "urn:strikelock:problem:scope-too-small"
+        assert refused.value.problem == "urn:strikelock:problem:scope-too-small"
         with pytest.raises(ApiRefused) as refused:
             await reader.tokens()
         assert refused.value.status == 404
@@ -194,10 +216,32 @@ async def test_tokens_are_made_and_taken_back_at_the_socket(market):
     async with Client(url) as stranger:
         with pytest.raises(ApiRefused) as refused:
             await stranger.party()
-        assert refused.value.type == "urn:strikelock:problem:token-needed"
+        assert refused.value.problem == "urn:strikelock:problem:token-needed"
     listed = [token for token in (await api.tokens()).tokens if token.id == fresh.token.id]
     assert listed[0].name == "a reader"
     assert fresh.secret.encode() not in (market.writer.actor.folder / "strikelock.db").read_bytes()
+
+
+async def test_another_user_at_the_socket_needs_a_token(market, monkeypatch):
+    path, ours = market.writer.actor.folder / "api.sock", market.writer.api
+    admin = await ours.new_token(TokenBody(name="another user", scope="admin"))
+    reader = await ours.new_token(TokenBody(name="a reader", scope="read"))
+    monkeypatch.setattr(app.os, "geteuid", lambda: 12_345)
+    for token, problem in ((None, "token-needed"), (reader.secret, "scope-too-small")):
+        async with Client(path, token) as other:
+            with pytest.raises(ApiRefused) as refused:
+                await other.tokens()
+            assert refused.value.problem == f"urn:strikelock:problem:{problem}"
+    async with Client(path, admin.secret) as other:
+        assert (await other.tokens()).tokens
+
+
+async def test_a_socket_that_another_process_has_is_not_taken(market):
+    other = Daemon(market.writer.daemon.party, market.writer.daemon.driver)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(CannotListen):
+            await other._open_api(stack)
+    assert (await market.writer.api.party()).live
 
 
 async def test_where_nobody_is_the_client_says_so(tmp_path):
@@ -205,3 +249,52 @@ async def test_where_nobody_is_the_client_says_so(tmp_path):
         async with Client(where) as api:
             with pytest.raises(ApiUnreachable):
                 await api.party()
+
+
+async def test_an_offer_is_published_quoted_taken_and_withdrawn(market):
+    maker, taker, world = market.writer.api, market.holder.api, market.world
+    party = market.writer.daemon.party
+    body = market.shelf()
+    made = await maker.publish(body, key="an-offer-of-ours")
+    assert (made.remaining, made.step, made.premium) == (str(10**7), str(10**6), str(20 * TOKEN))
+    assert (await maker.publish(body, key="an-offer-of-ours")).id == made.id
+    assert [one.id for one in (await maker.offers()).offers] == [made.id]
+
+    peer = f"{party.identity}@{market.writer.actor.url}"
+    (seen,) = (await taker.their_offers(peer)).offers
+    assert (seen.id, seen.spot) == (made.id, None)
+    quoted = await taker.ask(peer, made.id, 3 * 10**6)
+    assert quoted.premium == str(6 * TOKEN)
+    for size, limit, kind in ((15 * 10**5, None, "bad-size"), (3 * 10**6, TOKEN, "too-dear")):
+        with pytest.raises(ApiRefused) as refused:
+            await taker.take(peer, made.id, size, limit)
+        assert refused.value.problem == f"urn:strikelock:problem:{kind}"
+    taken = await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")
+    assert (await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")).id == taken.id
+    assert taken.ours
+    assert taken.deal is not None
+    assert (await maker.offer(made.id)).remaining == str(7 * 10**6)
+    (sold,) = (await maker.takings(offer=made.id)).takings
+    assert (sold.id, sold.ours, sold.deal) == (taken.id, False, taken.deal)
+    assert (await maker.taking(taken.id)).state == sold.state
+
+    assert (await maker.withdraw(made.id)).withdrawn_at is not None
+    assert (await maker.offers()).offers == ()
+    for ask in (maker.offer("0" * 64), maker.withdraw("0" * 64), maker.taking("0" * 64)):
+        with pytest.raises(ApiRefused) as refused:
+            await ask
+        assert refused.value.status == 404
+    await world.step()
+
+
+async def test_what_was_published_and_taken_before_a_crash_is_not_again(market):
+    party, api = market.writer.daemon.party, market.writer.api
+    strike = market.leg("evm", 60 * TOKEN)
+    body = market.shelf(kind="put", role="holder", strike=strike, premium={"vol": 0.6}, spot=60.0)
+    key = RequestKey(f"user {os.geteuid()}", "an-offer-cut-off")
+    digest = fingerprint("POST", "/v1/offers", TypeAdapter(OfferBody).dump_json(body))
+    assert await party.store.requests.claim(key, digest, int(party.clock.now())) is None
+    made = await party.shop.publish(_conditions(body), body.spot, key)  # and here the process ends
+    assert (await api.publish(body, key=key.key)).id == made.offer.id
+    assert (await api.set_spot(made.offer.id, 61.5)).spot == 61.5
+    assert len([one for one in (await api.offers()).offers if one.kind == "put"]) == 1

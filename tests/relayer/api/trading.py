@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from relayer.api.asks import PROPOSE, Propose
+from relayer.api.asks import PROPOSE, OfferBody, Propose
 from relayer.api.client import Client
 from relayer.daemon import Daemon
 from relayer.testing.actors import Actor, free_port
@@ -65,6 +65,21 @@ class Market:
 
         await until(self.world, received)
         return made.id
+
+    def shelf(self, **more: object) -> OfferBody:
+        """An offer that the writer may publish: a call, in parts of a tenth."""
+        party, chains = self.writer.daemon.party, {"collateral": "bitcoin", "premium": "evm", "strike": "evm"}
+        body = {
+            "kind": "call",
+            "role": "writer",
+            "underlying": self.leg("bitcoin", 10**7),
+            "strike": self.leg("evm", 600 * TOKEN),
+            "premium": {"units": str(20 * TOKEN)},
+            "least": str(10**6),
+            "expiry": party.ladder("option", chains, LIFE)["expiry"] + 600,
+            "until": int(party.clock.now()) + 600,
+        }
+        return OfferBody.model_validate({**body, **more})
 
     async def agree(self, premium: int = 125 * TOKEN) -> str:
         """The id of an option that both have entered."""

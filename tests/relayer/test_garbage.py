@@ -1,0 +1,42 @@
+"""The collector of cyclic garbage leaves alone what lives long, and misses nothing for good."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from relayer import garbage
+
+
+class Knot:
+    """Refers to itself: no count of references ever lets go of it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def thawed():
+    yield
+    gc.unfreeze()
+
+
+async def test_what_lives_is_set_aside_and_gone_through_in_the_end(monkeypatch):
+    monkeypatch.setattr(garbage, "ASIDE_SECONDS", 0.01)
+    monkeypatch.setattr(garbage, "ROUNDS", 3)
+    gc.collect()
+    knot = Knot()
+    gone = weakref.ref(knot)
+    task = asyncio.create_task(garbage.keep_pauses_short())
+    try:
+        async with asyncio.timeout(10):
+            while not gc.get_freeze_count():  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            del knot  # it was set aside with the rest
+            while gone() is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    finally:
+        task.cancel()

@@ -1,0 +1,72 @@
+"""What a look and a signature cost a shared database, in statements: each is a round trip to the server."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from sqlalchemy import event
+
+from chains.port import TxPhase, TxState
+from htlc.ports import FUND
+from settlement.store import Store
+from tests.settlement.samples import AT, deal, tx
+
+pytestmark = pytest.mark.node
+
+DEALS = 40
+
+
+@contextlib.contextmanager
+def counted(store: Store):
+    """The statements that a store sends, transactions' ends included."""
+    said: list[str] = []
+    engine = store._database._engine.sync_engine
+
+    def execute(_connection, _cursor, statement, *_):
+        said.append(statement)
+
+    def ended(connection):
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            said.extend(("BEGIN", "COMMIT"))
+
+    event.listen(engine, "before_cursor_execute", execute)
+    event.listen(engine, "commit", ended)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", execute)
+        event.remove(engine, "commit", ended)
+
+
+async def test_a_look_costs_three_statements_however_many_deals_there_are(postgres_url):
+    async with await Store.open(postgres_url, drive=True) as store:
+        for number in range(DEALS):
+            await store.add(deal(number))
+            await store.sign(deal(number).id, "x", FUND, tx(number), AT)
+        await store.deals()
+        await store.unsettled()
+        with counted(store) as said:
+            assert len(await store.deals()) == DEALS
+            assert len(await store.unsettled()) == DEALS
+        assert len(said) == 3, said
+        for one in await store.deals():
+            await store.intents(one.id)
+        with counted(store) as said:
+            for one in await store.deals():
+                await store.intents(one.id)
+        assert len(said) == 2, said
+
+
+async def test_a_signature_costs_eight_statements_and_its_end_six(postgres_url):
+    async with await Store.open(postgres_url, drive=True) as store:
+        await store.add(deal())
+        async with store.turn("bitcoin"):
+            await store.sign(deal().id, "x", FUND, tx(0), AT)
+        with counted(store) as said:
+            async with store.turn("bitcoin"):
+                intent = await store.sign(deal().id, "x", FUND, tx(1), AT)
+        assert len(said) <= 8, said
+        with counted(store) as said:
+            await store.settle(intent.number, TxState(TxPhase.MINED, 100))
+        assert len(said) <= 6, said
