@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -165,10 +165,10 @@ class Driver:
         """One look at everything, and what follows from it for every deal."""
         deals = {deal.id: deal for deal in await self._journal.deals()}
         turns = Turns()
-        for gone in self._observer.watched - deals.keys():
+        for gone in self._observer.watched() - deals.keys():
             await self._drop(gone)
         for deal in deals.values():
-            await turns.give()
+            await turns.give(last=len(deals) == 1)
             await self._observer.know(deal)
         await self._observer.look()
         unsettled = await self._journal.unsettled()
@@ -178,23 +178,31 @@ class Driver:
         self._executor.begin(_pending(unsettled), self._observer.tips(), now)
         for gone in self.reports.keys() - deals.keys():
             del self.reports[gone]
-        self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
+        if self._failed:
+            self._failed = {id_: tick for id_, tick in self._failed.items() if id_ in deals}
         self._resting.keep(deals)
         await self._carry_out(await self._plan(deals.values(), states))
 
-    async def _plan(self, deals: Iterable[Deal], states: Mapping[int, TxState]) -> list[Plan]:
+    async def _plan(self, deals: Collection[Deal], states: Mapping[int, TxState]) -> list[Plan]:
         """What follows for every deal from the last look."""
-        turns, plans = Turns(), []
+        turns = Turns()
+        plans: list[Plan] = []
         for deal in deals:
-            await turns.give()
-            async with self._alone(deal.id):
-                if not await self._resting.holds(deal):
-                    plans.append(await self._derive(deal, states))
+            await turns.give(last=len(deals) == 1)
+            await self._alone(deal.id, self._plan_one(deal, states, plans))
         return plans
 
-    async def _carry_out(self, plans: Iterable[Plan]) -> None:
+    async def _plan_one(self, deal: Deal, states: Mapping[int, TxState], plans: list[Plan]) -> None:
+        if not await self._resting.holds(deal):
+            plans.append(await self._derive(deal, states))
+
+    async def _carry_out(self, plans: Collection[Plan]) -> None:
         """Spends first, the nearest deadline first; what failed waits for those that did not. What does not fit
         into the time is planned anew: the world is looked at in between."""
+        if len(plans) == 1:
+            for plan in plans:
+                await self._alone(plan.work.deal.id, self._carry_out_one(plan))
+            return
         loop = asyncio.get_running_loop()
         until = loop.time() + ACT_SECONDS
         for plan in sorted(plans, key=self._order):
@@ -203,23 +211,25 @@ class Driver:
                 self.reports[id_] = Report(plan.seen, plan.actions, ())
                 self.poke()
                 continue
-            self._failed[id_] = self.pulse.ticks  # until it is seen not to
-            async with self._alone(id_):
-                troubles = await self._act_on(plan)
-                if not troubles:
-                    del self._failed[id_]
-                    self._resting.let_rest(plan)
-                self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
+            await self._alone(id_, self._carry_out_one(plan))
+
+    async def _carry_out_one(self, plan: Plan) -> None:
+        id_ = plan.work.deal.id
+        self._failed[id_] = self.pulse.ticks  # until it is seen not to
+        troubles = await self._act_on(plan)
+        if not troubles:
+            del self._failed[id_]
+            self._resting.let_rest(plan)
+        self.reports[id_] = Report(plan.seen, plan.actions, tuple(troubles))
 
     def _order(self, plan: Plan) -> tuple[bool, int, float]:
         return not plan.spends, self._failed.get(plan.work.deal.id, -1), plan.due
 
-    @contextlib.asynccontextmanager
-    async def _alone(self, deal: str) -> AsyncIterator[None]:
-        """A deal that another process took over is dropped; a fault of ours in one must not cost the deadlines of
-        the others."""
+    async def _alone(self, deal: str, work: Awaitable[None]) -> None:
+        """Work on one deal. One that another process took over is dropped; a fault of ours in one must not cost
+        the deadlines of the others."""
         try:
-            yield
+            await work
         except Fenced as error:
             log.warning("deal dropped", deal=deal, reason=str(error))
             await self._drop(deal)
@@ -305,10 +315,8 @@ class Driver:
         wanted = _wanted(actions) if missing else set()
         for attempt in missing:
             chain = attempt.tx.chain
-            if (
-                attempt.intent.leg,
-                attempt.intent.step,
-            ) in wanted or chain not in self._observer.live & self._ordered:
+            unwanted = (attempt.intent.leg, attempt.intent.step) not in wanted
+            if not unwanted or chain not in self._observer.live & self._ordered:
                 continue
             try:
                 await self._executor.cancel(work, attempt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -138,10 +138,9 @@ class Observer:
             hashes=frozenset(value for party in deal.terms.parties.values() for value in party.hashes.values()),
         )
 
-    @property
-    def watched(self) -> frozenset[str]:
+    def watched(self) -> KeysView[str]:
         """The deals whose legs are watched."""
-        return frozenset(self._kept)
+        return self._kept.keys()
 
     async def forget(self, deal: str) -> None:
         """The deal is closed, or not ours to see to: its legs need no watching."""

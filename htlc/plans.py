@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from htlc.executor import Work
@@ -39,11 +40,15 @@ class Turns:
     """Lets others of the process have their turn, during work that never waits."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
+        self._clock: Callable[[], float] | None = None
+        self._since = 0.0
 
-    async def give(self) -> None:
-        """Between two pieces of the work."""
-        if self._loop.time() - self._since > TURN_SECONDS:
+    async def give(self, last: bool = False) -> None:
+        """Before a piece of the work. last: nothing comes after it, so that no time need be measured."""
+        if self._clock is None:
+            if not last:
+                self._clock = asyncio.get_running_loop().time
+                self._since = self._clock()
+        elif self._clock() - self._since > TURN_SECONDS:
             await asyncio.sleep(0)
-            self._since = self._loop.time()
+            self._since = self._clock()

@@ -39,7 +39,8 @@ class Resting:
 
     def keep(self, deals: Container[str]) -> None:
         """Forget all deals but these."""
-        self._rests = {id_: rest for id_, rest in self._rests.items() if id_ in deals}
+        if self._rests:
+            self._rests = {id_: rest for id_, rest in self._rests.items() if id_ in deals}
 
     async def holds(self, deal: Deal) -> bool:
         """Whether a deal that wanted nothing at an earlier look can't want anything yet."""
@@ -57,8 +58,9 @@ class Resting:
         there are few, each is looked at all the same."""
         deal = plan.work.deal
         self._rests.pop(deal.id, None)
-        flying = any(intent.final is None for intent in plan.intents)
-        if flying or plan.actions or len(self._observer) <= FEW:
+        if len(self._observer) <= FEW or plan.actions:
+            return
+        if any(intent.final is None for intent in plan.intents):
             return
         mark = self._observer.mark(deal)
         if mark is not None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chains.errors import LegError
@@ -60,6 +60,7 @@ class Terms:
     options: Mapping[str, str]
     parties: Mapping[str, Contribution]
     quorum: Quorum | None = None
+    _digest: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form. Amounts are decimal strings: a uint256 does not survive a JSON number everywhere."""
@@ -80,8 +81,10 @@ class Terms:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the canonical JSON."""
-        return hashlib.sha256(canonical(self.to_json())).digest()
+        """SHA-256 of the canonical JSON. It is asked for again and again, and made once."""
+        if not self._digest:
+            self._digest.append(hashlib.sha256(canonical(self.to_json())).digest())
+        return self._digest[0]
 
     @property
     def id(self) -> str:

@@ -109,10 +109,17 @@ class Members:
         self._quorum = plan.quorum
         self._rng = Random(f"{world.plan.seed}/members")
         self._asked: dict[str, float] = {}
-        self._attesters = {one.member: self._attester(one.member) for one in plan.members}
+        self._attesters: dict[str, PlayedAttester] = {}
         self._counted: set[str] = set()
 
     def _attester(self, member: str) -> PlayedAttester:
+        """A member, made when it is first asked: of most deals nobody asks."""
+        found = self._attesters.get(member)
+        if found is None:
+            found = self._attesters[member] = self._made(member)
+        return found
+
+    def _made(self, member: str) -> PlayedAttester:
         world = self._world
         chains = {
             name: SimChain(ledger, Node("attester", ledger, self._rng, world.judge.faults), lambda: world.now)
@@ -138,12 +145,12 @@ class Members:
 
     async def _check(self, leg: str, path: str, own: str, text: str) -> bool:
         built = self._world.legs[leg]
-        attester = next(iter(self._attesters.values()))
+        attester = self._attester(self._plans[0].member)
         return await attester._wallets[built.chain].check_consent(built, path, own, text)
 
     async def _answer(self, plan: MemberPlan, deal: Deal) -> str:
         """What a member says. Raises a StrikelockError where it does not sign."""
-        world, attester = self._world, self._attesters[plan.member]
+        world, attester = self._world, self._attester(plan.member)
         if plan.kind != "truthful" and plan.member not in self._counted:
             self._counted.add(plan.member)
             world.judge.faults[f"attester {plan.kind}"] += 1
