@@ -188,8 +188,9 @@ async def test_the_memory_of_one_process_never_differs_from_what_others_wrote(po
 # --- turns -----------------------------------------------------------------------------------------------
 
 
-async def test_one_process_at_a_time_signs_on_a_chain(postgres_url):
+async def test_one_process_at_a_time_signs_on_a_chain(postgres_url, monkeypatch):
     """What is signed in a turn knows everything that was stored before."""
+    monkeypatch.setattr(lineages, "PATIENCE_SECONDS", 60.0)  # nobody looks again here, and the machine may be busy
     async with drivers(postgres_url, 3) as stores:
         for number, store in enumerate(stores):
             await store.add(deal(number))
