@@ -24,6 +24,11 @@ HARDFORK = "osaka"
 FIRST_CHAIN_ID = 31_337_000_000
 CHAIN_IDS = 1_000_000_000
 
+# What a full node keeps. anvil would keep thousands, each a copy of everything, and dumps them all at each stop.
+STATES = 128
+# anvil also dumps at intervals, and answers nothing meanwhile. We have it do so at the end.
+NEVER = 100_000_000  # seconds
+
 BALANCE = 1_000_000_000  # ether of each developer account
 RECEIPT_TIMEOUT = 30.0  # seconds
 
@@ -89,6 +94,8 @@ class Anvil(NodeProcess):
             "--config-out": self.folder / "accounts.json",
             "--cache-path": self.folder / "cache",
             "--state": self._state,
+            "--state-interval": NEVER,
+            "--prune-history": STATES,
         }
         words = [str(word) for option in options.items() for word in option]
         return [str(self.program), *words, "--preserve-historical-states", *mining, *self.extra]

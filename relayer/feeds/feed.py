@@ -160,6 +160,7 @@ class FeedRunner:
                 await self._send(0, 0, self._settings.registry, data)
             except (NotProvable, WouldFail) as error:
                 self.state.requests[request] = f"waiting: {error}"
+                log.info("proof waits", feed=self.name, outpoint=request.outpoint, reason=str(error))
                 continue
             self.state.requests[request] = "submitted"
             return True

@@ -36,7 +36,9 @@ async def test_a_relayer_dies_around_a_transaction_and_bitcoin_reorganises(world
             await first.start()
         assert await first.wait() == -signal.SIGKILL
     txid, output = await world.lock(AMOUNT)
+    raw = await world.bitcoind.rpc("getrawtransaction", txid, False, await world.best())
     await world.bitcoind.reorg(3)
+    await world.bitcoind.rpc("sendrawtransaction", raw)  # not final for a moment (it is locked to its height)
     await world.bitcoind.mine(CONFIRMATIONS)
     asked = await ask("relayer", "prove", FEED, f"{txid}:{output}", config=config)
     assert asked["asked"]
