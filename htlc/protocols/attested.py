@@ -104,6 +104,7 @@ LINES = {
 }
 
 
+@rules.once
 def window_strike(case: Case) -> Window:
     """Begun by expiry, and in a block while its depth, the attestation and the exercise can still follow."""
     guard = case.guard(STRIKE)

@@ -122,6 +122,7 @@ LINES = {
 }
 
 
+@rules.once
 def window_collateral(case: Case) -> Window:
     """Later than this, the holder could no longer fund for the writer to activate in time."""
     setup = case.parts(("final", COLLATERAL), ("final", PREMIUM))
@@ -129,6 +130,7 @@ def window_collateral(case: Case) -> Window:
     return Window(start, start + case.guard(COLLATERAL).include)
 
 
+@rules.once
 def window_holder(case: Case) -> Window:
     """Premium and strike are in a block while the writer can still wait for their depth and activate; and they
     are in, or cancelled and final, at Tp + L_Y, from where the promised life is counted. Cancelling takes R +

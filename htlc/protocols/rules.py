@@ -6,7 +6,7 @@ or a counterparty that acts out of turn needs no rule of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chains.legs import hash_of
@@ -35,6 +35,7 @@ from htlc.protocols.table import Label
 from htlc.terms import Terms
 
 UNKNOWN_PATH = "unknown"
+WINDOWS = 4096  # kept of each kind
 NOTHING = LegFacts()
 ABSENT = Absent()
 
@@ -152,6 +153,23 @@ class Window:
 
     start: int
     cancel: int
+
+
+def once(make: Callable[[Case], Window]) -> Callable[[Case], Window]:
+    """A window follows from terms and guards alone: it is made once while these are the same objects."""
+    made: dict[int, tuple[Terms, Guards, Window]] = {}
+
+    def window(case: Case) -> Window:
+        found = made.get(id(case.terms))
+        if found is not None and found[0] is case.terms and found[1] is case.guards:
+            return found[2]
+        if len(made) >= WINDOWS:
+            made.clear()
+        fresh = make(case)
+        made[id(case.terms)] = (case.terms, case.guards, fresh)
+        return fresh
+
+    return window
 
 
 def barred(case: Case) -> bool:

@@ -89,6 +89,7 @@ LINES = {
 }
 
 
+@rules.once
 def window_x(case: Case) -> Window:
     """Later than this, the participant could no longer fund y for the initiator to claim in time."""
     include = case.guard(X).include
@@ -96,6 +97,7 @@ def window_x(case: Case) -> Window:
     return Window(start, start + include)
 
 
+@rules.once
 def window_y(case: Case) -> Window:
     """y is in a block while the initiator can still wait for its depth and claim; and it is in, or cancelled
     and final, at t with t + R + F_Y + R + F_X + A_X <= Tx, where cancelling takes R + F_Y itself."""
