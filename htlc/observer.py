@@ -27,7 +27,7 @@ from htlc.look import (
 )
 from htlc.ports import Clock, Deal, Intent
 from htlc.protocols import protocol, words
-from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
+from htlc.protocols.base import Action, DealProtocol, Flight, Now, Stance, Step, View
 from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
@@ -84,13 +84,15 @@ class Site:
 
 @dataclass(slots=True)
 class Kept:
-    """What the observer keeps of one deal. shows: see `look.own_hashes`. depths: the horizon by chain. stance: as
-    of `deal` and `intents`, which it follows from. facts: of the last look, by leg name."""
+    """What the observer keeps of one deal. shows: see `look.own_hashes`. ours: what we signed, at the last look;
+    fundings: what that means. stance: as of `deal` and `intents`, which it follows from. facts: of the last look,
+    by leg name."""
 
     known: Known
     sites: tuple[Site, ...]
     shows: Mapping[tuple[str, str], frozenset[bytes]]
-    depths: Mapping[str, int]
+    ours: Attempts
+    fundings: Mapping[str, Flight]
     deal: Deal
     intents: tuple[Intent, ...]
     stance: Stance
@@ -237,25 +239,29 @@ class Observer:
         if kept.deal is not deal or kept.intents != intents:
             kept.deal, kept.intents = deal, intents
             kept.stance = stance(deal, known.secrets, kept.shows, intents)
-        ours = attempts(intents, states, kept.depths)
+        ours = attempts(intents, states, kept.ours)
+        if ours is not kept.ours:
+            kept.ours, kept.fundings = ours, ours.flights(known.legs)
         facts = dict(kept.facts)
         for site in kept.sites:
             found = facts[site.name]
             if 0 < found.held < site.leg.amount:
                 facts[site.name] = without_dust(found, site.leg, self._dust(site.leg))
         shown = shown_preimages(deal, facts, ours, known.secrets, kept.shows, known.hashes)
-        view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, ours))
+        view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, kept.fundings))
         now = time_now(self._clock.now(), self._clocks, self._newest)
         return Observation(deal, known, ours, facts, shown, view, kept.stance, now)
 
 
 def _keep(deal: Deal, known: Known) -> Kept:
     shows = own_hashes(known.legs, known.secrets)
+    ours = Attempts((), {name: guard.depth for name, guard in deal.guards.chains.items()})
     return Kept(
         known=known,
         sites=tuple(Site(name, leg, known.addresses[name]) for name, leg in known.legs.items()),
         shows=shows,
-        depths={name: guard.depth for name, guard in deal.guards.chains.items()},
+        ours=ours,
+        fundings=ours.flights(known.legs),
         deal=deal,
         intents=(),
         stance=stance(deal, known.secrets, shows, ()),

@@ -308,7 +308,9 @@ class World:
     def held(self, name: str) -> int:
         """What stands at a leg now."""
         ledger = self.ledgers[self.terms.legs[name].chain]
-        events = ledger.history.get(self.addresses[name], ())
+        events = ledger.history.get(self.addresses[name])
+        if not events:
+            return 0
         return sum(-event.amount if event.spent else event.amount for event in events)
 
     def post(self, player: Player) -> Peer:
