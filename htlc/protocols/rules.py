@@ -35,7 +35,7 @@ from htlc.protocols.table import Label
 from htlc.terms import Terms
 
 UNKNOWN_PATH = "unknown"
-WINDOWS = 4096  # kept of each kind
+WINDOWS = 1024  # kept of each kind
 NOTHING = LegFacts()
 ABSENT = Absent()
 

@@ -10,7 +10,7 @@ from htlc.protocols.base import Facts, Guards, Line, View
 from htlc.protocols.table import Table
 from htlc.terms import Terms
 
-BUILT = 4096  # terms whose legs are kept
+BUILT = 1024  # terms whose legs are kept
 
 
 class TabledProtocol:
