@@ -7,6 +7,7 @@ gets what stands now, and nothing that nobody reads is ever made. While nobody f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -50,28 +51,33 @@ class News:
         self._readers = 0
         self._left_at = float("-inf")
         self._more = asyncio.Event()
+        self._turn = asyncio.Lock()  # one reading of what is known at a time
         self.epoch = ""
         self.last = 0
 
     # --- readers -----------------------------------------------------------------------------------------
 
-    def join(self) -> None:
-        """Somebody follows from now on."""
+    async def join(self) -> None:
+        """Somebody follows from now on: what comes after this returns is news to them."""
         loop = asyncio.get_running_loop()
-        if not self._readers and loop.time() - self._left_at > FOLLOWED_SECONDS:
-            self._begin()
-        self._readers += 1
+        async with self._turn:
+            if not self._readers and loop.time() - self._left_at > FOLLOWED_SECONDS:
+                await self._begin()
+            self._readers += 1
 
     def leave(self) -> None:
         """One reader less."""
         self._readers -= 1
         self._left_at = asyncio.get_running_loop().time()
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         """What was missed in between can't be known: what comes now has nothing to do with what was."""
         self.epoch, self._look, self._book_known = secrets.token_hex(4), -1, False
         self._items.clear()
         self._seen = dict(self._reports())
+        with contextlib.suppress(StrikelockError):  # then they are known from the first look on that finds them
+            self._seen.update(await self._proposals())
+            self._book_known = True
 
     def place(self, id_: str) -> int | None:
         """The number of the last item that a reader has had, by the id it was told; None where what came after it
@@ -113,7 +119,8 @@ class News:
         while True:
             await asyncio.sleep(PACE_SECONDS)
             if self._readers or loop.time() - self._left_at <= FOLLOWED_SECONDS:
-                await self._compare()
+                async with self._turn:
+                    await self._compare()
 
     async def _compare(self) -> None:
         look = self._daemon.driver.pulse.ticks

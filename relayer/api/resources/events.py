@@ -65,7 +65,7 @@ class Events:
             raise TooManyStreams(self._most)
         if deal:
             await self._deals.find(deal)  # or there is none
-        self.news.join()
+        await self.news.join()
         try:
             return await self._readers.serve(request, WRITE_SECONDS, lambda line: self._send(line, request, deal))
         finally:

@@ -182,11 +182,11 @@ async def test_a_proposal_that_comes_is_news(market):
     api = market.holder.api
     async with aclosing(api.events()) as stream, asyncio.timeout(60):
         assert isinstance((await anext(stream)).data, models.Reset)
-        asking = asyncio.create_task(market.offer(33 * TOKEN))
+        made = await market.offer(33 * TOKEN)
         async for event in stream:
-            if isinstance(event.data, models.Proposal) and event.data.state == "received":
+            if isinstance(event.data, models.Proposal) and event.data.id == made:
                 break
-        assert event.data.id == await asking
+        assert event.data.state == "received"
         assert event.data.legs["premium"].units == str(33 * TOKEN)
         await api.decide(event.data.id, "refuse")
         async for event in stream:
