@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -42,7 +41,7 @@ class Node:
         self._rng = rng
         self._seen = seen
         self._addresses: dict[bytes, str] = {}
-        self._lost: dict[str, SimTx] = {}
+        self._lost: set[str] = set()
 
     @property
     def height(self) -> int:
@@ -86,10 +85,10 @@ class Node:
         faults, rng = self.faults, self._rng
         first = tx.claims[0] not in self._lost  # never twice in a row: what is published again arrives
         if faults.lossy and first and rng.random() < faults.lossy:
-            self._lost[tx.claims[0]] = tx
+            self._lost.add(tx.claims[0])
             self._seen["broadcast lost"] += 1
             return
-        self._lost.pop(tx.claims[0], None)
+        self._lost.discard(tx.claims[0])
         if faults.lag or faults.stuck is not None:
             self._seen["broadcast to a lagging node"] += 1
         self.ledger.admit(tx)
@@ -99,13 +98,6 @@ class Node:
         if faults.slander and rng.random() < faults.slander:
             self._seen["broadcast taken, called rejected"] += 1
             raise Rejected(self.ledger.spec.name, tx.txid, "internal error")
-
-    def send_on(self) -> None:
-        """Its owner is out from now on, and will not publish again what was lost: it does so itself."""
-        for tx in self._lost.values():
-            with suppress(Rejected):
-                self.ledger.admit(tx)
-        self._lost.clear()
 
 
 @lru_cache(maxsize=64)

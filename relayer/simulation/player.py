@@ -104,7 +104,6 @@ class Player:
 
     def _cloud(self, window: Window) -> None:
         self._window = window
-        self._leave_to_nodes()
         self.world.judge.faults[window.kind] += 1
         self.world.judge.say(f"{self.role}: {window.kind} for {window.end - window.begin:.0f} s")
         for name, node in self.nodes.items():
@@ -119,11 +118,6 @@ class Player:
                     node.faults.flaky = 0.3
                 case "stuck" if name == window.chain:
                     node.faults.stuck = node.height
-
-    def _leave_to_nodes(self) -> None:
-        """A broadcast that is lost costs a look, as the guards have it, and not an outage."""
-        for node in self.nodes.values():
-            node.send_on()
 
     def _clear(self) -> None:
         self._window = None
@@ -217,7 +211,6 @@ class Player:
         if self.alive:
             self.alive = False
             self.rebooted = True
-            self._leave_to_nodes()
             await self.driver.close()
             await self.shelf.close()
 
