@@ -169,13 +169,22 @@ class Executor:
         price, cap = await self._price(work, leg, purpose, action.deadline, alive)
         if price is None:
             self._refuse_stale(work, action)
-            await self._again(work, alive)
+            await self._shown(work, action, await self._again(work, alive))
             return
         async with self._turn(leg.chain):
-            tx = await self._or_again(work, alive, self._sign_spend(work, action, price, cap, alive))
+            try:
+                tx = await self._sign_spend(work, action, price, cap, alive)
+            except ChainError:
+                self._refuse_stale(work, action)
+                await self._shown(work, action, await self._again(work, alive))
+                raise
             self._refuse_stale(work, action)
             sent = await self._sign(work, action.leg, action.path, tx, alive)
-        if sent and action.reveals:  # it is in the world now, whatever becomes of this transaction
+        await self._shown(work, action, sent)
+
+    async def _shown(self, work: Work, action: SpendLeg, sent: bool) -> None:
+        """What was sent is in the world, whatever becomes of the transaction."""
+        if sent and action.reveals:
             await self._journal.learn(work.deal.id, {sha256(p).digest(): p for p in action.preimages})
 
     @contextlib.asynccontextmanager
@@ -263,21 +272,23 @@ class Executor:
             await self._again(work, alive)
             raise
 
-    async def _again(self, work: Work, alive: Sequence[Attempt]) -> None:
+    async def _again(self, work: Work, alive: Sequence[Attempt]) -> bool:
         """Broadcast what a node takes of a lineage, the newest first: nodes restart, mempools evict. Once a block,
-        and at once where a mempool had it and has it no more: somebody may be cycling replacements."""
+        and at once where a mempool had it and has it no more: somebody may be cycling replacements. Whether the
+        node has one of them."""
         for attempt in reversed(alive):
             sent = self._sent.get(attempt.tx.txid)
             if attempt.state.phase is TxPhase.PENDING:
                 if sent is not None:
                     sent.seen = True
-                return
+                return True
             if sent is None or sent.seen or sent.block != self._tips.get(attempt.tx.chain):
                 taken = await self._send(work, attempt.tx)
             else:
                 taken = sent.taken
             if taken:
-                return
+                return True
+        return False
 
     async def _send(self, work: Work, tx: SignedTx) -> bool:
         """Broadcast; whether the node took it."""

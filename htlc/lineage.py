@@ -6,8 +6,10 @@ them can be mined.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from operator import is_
 
 from chains.port import SignedTx, TxPhase, TxState
 from htlc.ports import CANCEL, FUND, PLAIN, Intent
@@ -91,8 +93,16 @@ class Attempts:
         return tuple(a for a in self.alive(attempt.intent.leg, CANCEL) if claims & set(a.tx.claims))
 
 
-def attempts(intents: Iterable[Intent], states: Mapping[int, TxState], depths: Mapping[str, int]) -> Attempts:
+def attempts(intents: Sequence[Intent], states: Mapping[int, TxState], before: Attempts) -> Attempts:
     """Pair a deal's intents with what the chains say of them now. An intent on a chain that could not be looked
-    at counts as unseen: it may still be mined."""
-    pairs = [Attempt(i, i.final or states.get(i.number, UNSEEN)) for i in intents]
-    return Attempts(tuple(pairs), depths)
+    at counts as unseen: it may still be mined. before: the same at the last look, which it still is where nothing
+    changed."""
+    known = before.all
+    pairs = []
+    for intent, old in zip_longest(intents, known[: len(intents)]):
+        state = intent.final or states.get(intent.number, UNSEEN)
+        same = old is not None and old.intent is intent and old.state is state
+        pairs.append(old if same else Attempt(intent, state))
+    if len(pairs) == len(known) and all(map(is_, pairs, known)):
+        return before
+    return Attempts(tuple(pairs), before.depths)

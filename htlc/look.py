@@ -10,7 +10,7 @@ from chains.legs import Leg, hash_of
 from chains.port import LegFacts, Snapshot, TxPhase
 from htlc.lineage import Attempts
 from htlc.ports import Deal, Intent
-from htlc.protocols.base import Facts, Now, Stance
+from htlc.protocols.base import Facts, Flight, Now, Stance
 
 SecretOf: TypeAlias = Callable[[bytes, str], bytes]  # (nonce, label) -> the 32-byte preimage, from the seed
 
@@ -56,10 +56,13 @@ def shown_preimages(
 
 
 def deal_facts(
-    deal: Deal, facts: Mapping[str, LegFacts], preimages: Mapping[bytes, bytes], ours: Attempts
+    deal: Deal,
+    facts: Mapping[str, LegFacts],
+    preimages: Mapping[bytes, bytes],
+    fundings: Mapping[str, Flight],
 ) -> Facts:
     """The facts of one deal. `preimages` are those seen in this look, on top of the journal's."""
-    return Facts(legs=facts, preimages={**deal.preimages, **preimages}, fundings=ours.flights(facts))
+    return Facts(legs=facts, preimages={**deal.preimages, **preimages}, fundings=fundings)
 
 
 def stance(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, KeysView, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
@@ -27,7 +27,7 @@ from htlc.look import (
 )
 from htlc.ports import Clock, Deal, Intent
 from htlc.protocols import protocol, words
-from htlc.protocols.base import Action, DealProtocol, Now, Stance, Step, View
+from htlc.protocols.base import Action, DealProtocol, Flight, Now, Stance, Step, View
 from htlc.protocols.rules import Case
 
 log = structlog.get_logger(__name__)
@@ -84,16 +84,19 @@ class Site:
 
 @dataclass(slots=True)
 class Kept:
-    """What the observer keeps of one deal. shows: see `look.own_hashes`. depths: the horizon by chain. stance: as
-    of `deal` and `intents`, which it follows from."""
+    """What the observer keeps of one deal. shows: see `look.own_hashes`. ours: what we signed, at the last look;
+    fundings: what that means. stance: as of `deal` and `intents`, which it follows from. facts: of the last look,
+    by leg name."""
 
     known: Known
     sites: tuple[Site, ...]
     shows: Mapping[tuple[str, str], frozenset[bytes]]
-    depths: Mapping[str, int]
+    ours: Attempts
+    fundings: Mapping[str, Flight]
     deal: Deal
     intents: tuple[Intent, ...]
     stance: Stance
+    facts: Mapping[str, LegFacts] = field(default_factory=dict)
 
 
 class Observer:
@@ -122,6 +125,7 @@ class Observer:
             for leg in known.legs.values():
                 await self._chains[leg.chain].watch(leg, deal.since[leg.chain])
             kept = self._kept[deal.id] = _keep(deal, known)
+            kept.facts = self._stands(kept)
         return kept.known
 
     def _build(self, deal: Deal) -> Known:
@@ -165,7 +169,12 @@ class Observer:
                 look.cancel()  # of those that are done, nothing
         self.live = frozenset(live)
         self._clocks, self._newest = chain_clocks(self.snapshots)
-        small = {site.leg.chain for kept in self._kept.values() for site in kept.sites if self._small(site)}
+        small = set()
+        for kept in self._kept.values():
+            kept.facts = self._stands(kept)
+            for site in kept.sites:
+                if 0 < kept.facts[site.name].held < site.leg.amount:
+                    small.add(site.leg.chain)
         for name in sorted(small & self.live):
             await self._renew_floor(name)
 
@@ -173,15 +182,14 @@ class Observer:
         """The best block's hash of every chain that answered."""
         return {chain: self.snapshots[chain].tip.hash for chain in self.live}
 
-    def _facts(self, site: Site) -> LegFacts:
-        """What stands about a leg. A chain without a snapshot shows nothing, which a protocol takes as "not
+    def _stands(self, kept: Kept) -> dict[str, LegFacts]:
+        """What stands about each leg. A chain without a snapshot shows nothing, which a protocol takes as "not
         there": it never funds or reveals on that."""
-        seen = self.snapshots.get(site.leg.chain)
-        return NOTHING if seen is None else seen.legs.get(site.address, NOTHING)
-
-    def _small(self, site: Site) -> bool:
-        """Something stands at a leg that is not the whole."""
-        return 0 < self._facts(site).held < site.leg.amount
+        found = {}
+        for site in kept.sites:
+            seen = self.snapshots.get(site.leg.chain)
+            found[site.name] = NOTHING if seen is None else seen.legs.get(site.address, NOTHING)
+        return found
 
     async def _renew_floor(self, chain: str) -> None:
         """The smallest price of a chain on which something small stands at a leg of ours."""
@@ -214,10 +222,11 @@ class Observer:
         """What of the last look could make a plan for a deal another one, time apart. Equal marks mean that
         nothing did; None that it can't be told so simply. What is deeper than final is as deep as anything."""
         found = []
-        for site in self._kept[deal.id].sites:
-            if site.leg.chain not in self.live or self._small(site):
+        kept = self._kept[deal.id]
+        for site in kept.sites:
+            facts = kept.facts[site.name]
+            if site.leg.chain not in self.live or 0 < facts.held < site.leg.amount:
                 return None  # whether something small is worth a spend depends on what fees are
-            facts = self._facts(site)
             most = deal.guards.chains[site.leg.chain].depth + 1
             spends = tuple([(spend.txid, min(spend.depth, most)) for spend in facts.spends])
             found.append((None if facts.full is None else min(facts.full, most), facts.held, spends))
@@ -230,25 +239,29 @@ class Observer:
         if kept.deal is not deal or kept.intents != intents:
             kept.deal, kept.intents = deal, intents
             kept.stance = stance(deal, known.secrets, kept.shows, intents)
-        ours = attempts(intents, states, kept.depths)
-        facts = {site.name: self._facts(site) for site in kept.sites}
+        ours = attempts(intents, states, kept.ours)
+        if ours is not kept.ours:
+            kept.ours, kept.fundings = ours, ours.flights(known.legs)
+        facts = dict(kept.facts)
         for site in kept.sites:
             found = facts[site.name]
             if 0 < found.held < site.leg.amount:
                 facts[site.name] = without_dust(found, site.leg, self._dust(site.leg))
         shown = shown_preimages(deal, facts, ours, known.secrets, kept.shows, known.hashes)
-        view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, ours))
+        view = known.protocol.derive(deal.terms, deal_facts(deal, facts, shown, kept.fundings))
         now = time_now(self._clock.now(), self._clocks, self._newest)
         return Observation(deal, known, ours, facts, shown, view, kept.stance, now)
 
 
 def _keep(deal: Deal, known: Known) -> Kept:
     shows = own_hashes(known.legs, known.secrets)
+    ours = Attempts((), {name: guard.depth for name, guard in deal.guards.chains.items()})
     return Kept(
         known=known,
         sites=tuple(Site(name, leg, known.addresses[name]) for name, leg in known.legs.items()),
         shows=shows,
-        depths={name: guard.depth for name, guard in deal.guards.chains.items()},
+        ours=ours,
+        fundings=ours.flights(known.legs),
         deal=deal,
         intents=(),
         stance=stance(deal, known.secrets, shows, ()),

@@ -158,7 +158,8 @@ class Ledger:
         skew, interval, miss, slow = self.skew, self._interval, self._miss, self.pace
         last = stamps[-1]
         while when <= now:
-            last = max(int(when) + skew, last + 1)
+            stamp = int(when) + skew
+            last = stamp if stamp > last else last + 1
             stamps.append(last)
             if slow:
                 when += self._gap()

@@ -44,9 +44,14 @@ def shallow(guards: Guards) -> Guards:
 
 
 def breathless(guards: Guards) -> Guards:
-    """Guards that leave no time before a deadline: F + A is zero."""
+    """Guards that leave no time before a deadline: F + A + R is zero."""
     chains = {name: replace(guard, lead=-guard.final) for name, guard in guards.chains.items()}
-    return replace(guards, chains=chains)
+    return replace(guards, chains=chains, outage=0)
+
+
+def roomless(guards: Guards, ticks: int) -> Guards:
+    """Guards that leave so much less time for an outage."""
+    return replace(guards, outage=max(guards.outage - ticks, 0))
 
 
 def reveals(plan: Plan) -> Plan:
@@ -65,6 +70,16 @@ class RevealsLate(Swap):
 
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
         late = reveals(super().plan(terms, view, stance, now, breathless(guards)))
+        return super().plan(terms, view, stance, now, guards) or late
+
+
+class RevealsRoomless(Swap):
+    """The initiator shows s when there is a tick too little left for an outage after it."""
+
+    ticks = 1
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        late = reveals(super().plan(terms, view, stance, now, roomless(guards, self.ticks)))
         return super().plan(terms, view, stance, now, guards) or late
 
 
@@ -137,6 +152,17 @@ class OptionRevealsLate(Option):
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
         lasting = replace(terms, times={**terms.times, opt.EXPIRY: terms.times[opt.COLLATERAL]})
         late = reveals(super().plan(lasting, view, stance, now, breathless(guards)))
+        return super().plan(terms, view, stance, now, guards) or late
+
+
+class OptionRevealsRoomless(Option):
+    """A secret is shown when there is a tick too little left for an outage after it."""
+
+    ticks = 1
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        lasting = replace(terms, times={**terms.times, opt.EXPIRY: terms.times[opt.EXPIRY] + self.ticks})
+        late = reveals(super().plan(lasting, view, stance, now, roomless(guards, self.ticks)))
         return super().plan(terms, view, stance, now, guards) or late
 
 
@@ -242,6 +268,16 @@ class AttestedRevealsLate(Attested):
 
     def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
         late = reveals(super().plan(terms, view, stance, now, breathless(guards)))
+        return super().plan(terms, view, stance, now, guards) or late
+
+
+class AttestedRevealsRoomless(Attested):
+    """A secret of an attested option is shown when there is a tick too little left for an outage after it."""
+
+    ticks = 1
+
+    def plan(self, terms: Terms, view: View, stance: Stance, now: Now, guards: Guards) -> Plan:
+        late = reveals(super().plan(terms, view, stance, now, roomless(guards, self.ticks)))
         return super().plan(terms, view, stance, now, guards) or late
 
 

@@ -4,17 +4,17 @@ it.
 Time is a tick. In every tick the world moves first, in any way it likes within these limits, then the honest
 party, unless it is out, looks and does what its plan says:
 
-- A spend that the honest party published at p is in a block by p + d, unless another spend of the leg was
-first. A
+- A spend that the honest party published at p is in a block by p + d, unless another spend of the leg was first. A
   funding may be kept out for ever; its cancellation may not.
 - The other party's transactions are in a block the moment it likes, before or after the honest party's.
 - Once per chain, blocks of the last r ticks may be replaced: the other party's transactions in them may vanish,
-and
-  its own spends may take the place of any that conflict. What does not conflict stays.
-- A chain's clock is at most A ahead of true time for the other party, and as far behind as L allows, or ahead,
-for
+  and its own spends may take the place of any that conflict. What does not conflict stays.
+- A chain's clock is at most A ahead of true time for the other party, and as far behind as L allows, or ahead, for
   the honest one.
 - The honest party is out whenever it hurts, up to R ticks at a time, and looks once between two outages.
+- What it publishes for the first time may be lost by its node, and be known to the other party all the same; it
+  may die before it notes that it did. It looks again R ticks later at the latest, and what it publishes then
+  arrives.
 - A quorum, where there is one, attests what it is asked for by anyone, when it is true and no reorganisation can
   change that; as late as it likes, or never.
 
@@ -68,6 +68,9 @@ class State(NamedTuple):
     pending: tuple[tuple[int, int] | None, ...]  # the honest party's spends: (path, ticks left)
     flying: tuple[Flying, ...]
     public: int = 0
+    lost: int = (
+        0  # secrets that the honest party published and no node kept: it does not know whether they are out
+    )
     vows: int = 0
     given: int = 0
     held: int = 0

@@ -3,7 +3,7 @@ plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from chains.port import LegFacts, Spend
@@ -47,7 +47,7 @@ from htlc.protocols.base import (
 )
 
 T = TypeVar("T")
-(LEGS, PENDINGS, FLYINGS, PUBLIC, VOWED, GIVEN, HELD, WILL, REORGS, OUT, CLOSED, EARLY, ASKED) = range(
+(LEGS, PENDINGS, FLYINGS, PUBLIC, LOST, VOWED, GIVEN, HELD, WILL, REORGS, OUT, CLOSED, EARLY, ASKED) = range(
     len(State._fields)
 )
 VOWS = (Vow.NEVER_REVEAL, Vow.NEVER_FUND)
@@ -235,32 +235,57 @@ class Moves:
         for bit in (EXERCISE, LET_GO, STOP):
             if self._model.whims & bit and not state.will & bit and not state.closed:
                 yield f"the user wants {will_of(bit)}", _put(state, WILL, state.will | bit)
-        if self._model.whims & RESTORED and not state.will & RESTORED and not state.closed:
+        lost = state.lost or state.closed  # whose machine is lost, its node sends on what it has
+        if self._model.whims & RESTORED and not state.will & RESTORED and not lost:
             yield "we are restored", _put(state, WILL, state.will | RESTORED)
 
     # --- the honest party --------------------------------------------------------------------------------
 
     def honest(self, tick: int, state: State) -> Iterator[tuple[str, State]]:
         """What the party makes of the tick: it acts, or is out."""
+        state, unseen = self._looked(state), state
         planned = self.plan(tick, state) if not state.closed else ()
         sweeping = self._sweeping(state)
         if not planned and not sweeping:
             yield "", _put(state, OUT, 0) if state.out else state
             return
-        if state.out < self._model.outage:
-            yield "we are out", _put(state, OUT, state.out + 1)
+        if unseen.out < self._model.outage - bool(unseen.lost):
+            yield "we are out", _put(unseen, OUT, unseen.out + 1)
         words = ["we sweep our wallet"] if sweeping else []
         after = _put(state, OUT, 0)
         for i in sweeping:
             after = _with_flying(after, i, Flying(CANCELLING, self._model.pace_of[i].include))
+        yield self._carry_out(tick, after, planned, words)
+        if not state.lost and any(isinstance(one, SpendLeg) and one.reveals for one in planned):
+            yield self._carry_out(tick, after, planned, words, lost=True)
+
+    def _looked(self, state: State) -> State:
+        """What the party knows to be public once it looks: a spend shows what it may not have known to be out."""
+        if not state.lost:
+            return state
+        shown = 0
+        for i, leg in enumerate(state.legs):
+            if leg.status == SPENT:
+                shown |= self._model.paths[i][leg.path].secrets
+        return _put(state, LOST, state.lost & ~shown)
+
+    def _carry_out(
+        self, tick: int, state: State, planned: tuple[Action, ...], words: Sequence[str], lost: bool = False
+    ) -> tuple[str, State]:
+        """What the party did, and the state after it. lost: what shows a secret for the first time gets lost."""
+        said = list(words)
         while planned:
             vowed = False
             for action in planned:
-                after = self._act(after, action)
-                words.append(_say(action))
+                if lost and isinstance(action, SpendLeg) and action.reveals:
+                    state = self._lose(state, action)
+                    said.append(f"{_say(action)}, which gets lost")
+                else:
+                    state = self._act(state, action)
+                    said.append(_say(action))
                 vowed = vowed or isinstance(action, Swear)
-            planned = self.plan(tick, after) if vowed else ()
-        yield "; ".join(words), after
+            planned = self.plan(tick, state) if vowed else ()
+        return "; ".join(said), state
 
     def _sweeping(self, state: State) -> list[int]:
         """The legs whose forgotten fundings a restored party stops, without knowing of them."""
@@ -271,7 +296,17 @@ class Moves:
     def plan(self, tick: int, state: State) -> tuple[Action, ...]:
         """The honest party's plan; remembered, since many worlds look the same to it."""
         flights = tuple(self._flight(i, state) for i in range(len(state.legs)))
-        key = (tick, state.legs, flights, state.public, state.vows, state.given, state.held, state.will)
+        key = (
+            tick,
+            state.legs,
+            flights,
+            state.public,
+            state.lost,
+            state.vows,
+            state.given,
+            state.held,
+            state.will,
+        )
         found = self._plans.get(key)
         if found is None:
             model = self._model
@@ -300,7 +335,9 @@ class Moves:
         return Facts(
             legs={name: self._leg_facts(i, state.legs[i]) for i, name in enumerate(model.names)},
             preimages={
-                value: model.preimages[value] for i, value in enumerate(model.hashes) if state.public & (1 << i)
+                value: model.preimages[value]
+                for i, value in enumerate(model.hashes)
+                if state.public & ~state.lost & (1 << i)
             },
             fundings={name: flights[i] for i, name in enumerate(model.names) if model.ours[i]},
         )
@@ -331,6 +368,7 @@ class Moves:
             vows=frozenset(vow for i, vow in enumerate(VOWS) if state.vows & (1 << i)),
             consents_given=frozenset(one for i, one in enumerate(releases) if state.given & (1 << i)),
             consents_held=frozenset(one for i, one in enumerate(releases) if state.held & (1 << i)),
+            exposed=frozenset(one for i, one in enumerate(self._model.hashes) if state.lost & (1 << i)),
         )
 
     def _now(self, tick: int) -> Now:
@@ -365,14 +403,21 @@ class Moves:
                 return _put(state, CLOSED, True)
 
     def _publish(self, state: State, action: SpendLeg) -> State:
-        i = self._model.names.index(action.leg)
-        index = next(j for j, path in enumerate(self._model.paths[i]) if path.name == action.path)
-        public = state.public | self._model.paths[i][index].secrets
+        i, index = self._path(action)
+        state = _shown(state, self._model.paths[i][index].secrets)
         waiting = state.pending[i]
         if waiting is not None and waiting[0] == index:
-            return _put(state, PUBLIC, public)
-        ticks = self._model.pace_of[i].include
-        return _with_pending(state, i, (index, ticks))._replace(public=public)
+            return state
+        return _with_pending(state, i, (index, self._model.pace_of[i].include))
+
+    def _lose(self, state: State, action: SpendLeg) -> State:
+        i, index = self._path(action)
+        secrets = self._model.paths[i][index].secrets
+        return _put(_put(state, LOST, secrets & ~state.public), PUBLIC, state.public | secrets)
+
+    def _path(self, action: SpendLeg) -> tuple[int, int]:
+        i = self._model.names.index(action.leg)
+        return i, next(j for j, path in enumerate(self._model.paths[i]) if path.name == action.path)
 
     def _early(self, state: State) -> bool:
         """Signing now leaves the other party a leg of ours to take for nothing."""
@@ -412,6 +457,11 @@ def _set(values: tuple[T, ...], i: int, value: T) -> tuple[T, ...]:
 def _put(state: State, field: int, value: object) -> State:
     """A state with one field changed. Ten times as fast as `_replace`, and the search does little else."""
     return State._make((*state[:field], value, *state[field + 1 :]))
+
+
+def _shown(state: State, secrets: int) -> State:
+    """Everybody knows these secrets, and the honest party knows that they do."""
+    return _put(_put(state, PUBLIC, state.public | secrets), LOST, state.lost & ~secrets)
 
 
 def _with_leg(state: State, i: int, leg: LegAt) -> State:

@@ -171,6 +171,7 @@ def _relaxed() -> Iterator[Question]:
 def _planted() -> Iterator[Question]:
     for swap, role in (
         (faults.RevealsLate(), INITIATOR),
+        (faults.RevealsRoomless(), INITIATOR),
         (faults.RevealsShallow(), INITIATOR),
         (faults.FundsShallow(), PARTICIPANT),
         (faults.NeverCancels(), PARTICIPANT),
@@ -181,6 +182,10 @@ def _planted() -> Iterator[Question]:
     forgets: dict[str, Any] = {"whims": RESTORED, "sweeps": False}
     yield _ask("fault: A restored party does not sweep its wallet.", SWAP, PARTICIPANT, False, **forgets)
     yield _ask(_doc(faults.OptionRevealsLate), faults.OptionRevealsLate(), WRITER, False)
+    roomless: dict[str, Any] = {"outage": 3, "slack": 2}
+    yield _ask(_doc(faults.OptionRevealsRoomless), faults.OptionRevealsRoomless(), WRITER, False, **roomless)
+    roomless["will"] = EXERCISE
+    yield _ask(_doc(faults.OptionRevealsRoomless), faults.OptionRevealsRoomless(), HOLDER, False, **roomless)
     yield _ask(_doc(faults.OptionRevealsShallow), faults.OptionRevealsShallow(), WRITER, False)
     yield _ask(_doc(faults.ActivatesWithoutStrike), faults.ActivatesWithoutStrike(), WRITER, False)
     yield _ask(_doc(faults.OptionClosesShallow), faults.OptionClosesShallow(), WRITER, False)
@@ -224,6 +229,8 @@ def _attested() -> Iterator[Question]:
     for fault, role, how in (
         (faults.AttestedRevealsLate(), WRITER, {"slack": 2}),
         (faults.AttestedRevealsLate(), HOLDER, {"will": EXERCISE}),
+        (faults.AttestedRevealsRoomless(), WRITER, {"outage": 3, "slack": 2}),
+        (faults.AttestedRevealsRoomless(), HOLDER, {"outage": 3, "will": EXERCISE}),
         (faults.AttestedRevealsShallow(), WRITER, {}),
         (faults.AttestedClosesShallow(), WRITER, {}),
         (faults.AttestedFundsShallow(), HOLDER, USED),

@@ -89,14 +89,15 @@ TABLE = Table(
 )
 
 # An exercise that is begun at expiry: the strike becomes final, the quorum answers within the time of an inclusion
-# on the strike's chain, the collateral is taken. The holder must look twice in between, to ask and to take.
+# on the strike's chain, the collateral is taken. The holder must look three times in between: to ask, to take,
+# and to take again what a node lost.
 BEGUN = Line(
     "an exercise begun at expiry",
     COLLATERAL,
     EXPIRY,
     waits=(("final", STRIKE), ("include", STRIKE)),
     fixed=((("reach", COLLATERAL),),),
-    outages=2,
+    outages=3,
 )
 LINES = {
     WRITER: (SETUP, STRIKE_IN_TIME),
@@ -104,10 +105,11 @@ LINES = {
 }
 
 
+@rules.once
 def window_strike(case: Case) -> Window:
     """Begun by expiry, and in a block while its depth, the attestation and the exercise can still follow."""
     guard = case.guard(STRIKE)
-    late = case.terms.times[COLLATERAL] - case.reach(COLLATERAL) - guard.include - guard.reorg
+    late = rules.showable(case, COLLATERAL) - guard.include - guard.reorg
     return Window(min(case.terms.times[EXPIRY], late - guard.include), late)
 
 
@@ -132,7 +134,7 @@ def plan_writer(case: Case, window: Window) -> tuple[Action, ...]:
 
 def _activate(case: Case) -> SpendLeg | None:
     """Taking the premium shows a. The collateral must stand, or the holder would pay for nothing."""
-    return rules.reveal(case, PREMIUM, ACTIVATE, A, A) if case.final(COLLATERAL) else None
+    return rules.reveal(case, PREMIUM, ACTIVATE, A, A, ready=case.final(COLLATERAL))
 
 
 # --- the holder ------------------------------------------------------------------------------------------
@@ -181,9 +183,9 @@ def _taken(case: Case) -> bool:
 def _exercise(case: Case) -> SpendLeg | None:
     """Taking the collateral shows e, with which the writer takes the strike: only with the attestation in hand.
     Whether the option was used in time was decided when the strike was funded."""
-    if not (case.stance.will.exercise and attested(case)):
+    if not attested(case):
         return None
-    return rules.reveal(case, COLLATERAL, EXERCISE, E, A, E)
+    return rules.reveal(case, COLLATERAL, EXERCISE, E, A, E, ready=case.stance.will.exercise)
 
 
 def _ask(case: Case, used: bool) -> Attest | None:
@@ -191,7 +193,7 @@ def _ask(case: Case, used: bool) -> Attest | None:
     collateral could be taken: it gives again what it gave once."""
     if attested(case) or _taken(case) or case.held(COLLATERAL) == 0 or not case.known(*A):
         return None
-    in_time = case.before(case.terms.times[COLLATERAL] - case.reach(COLLATERAL))
+    in_time = case.before(rules.showable(case, COLLATERAL))
     begun = case.final(STRIKE) and case.stance.will.exercise and not case.passive and in_time
     return Attest(COLLATERAL, EXERCISE) if used or (begun and case.final(COLLATERAL)) else None
 

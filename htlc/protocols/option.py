@@ -87,6 +87,7 @@ SETUP = Line(
     None,
     waits=(("final", COLLATERAL), ("final", PREMIUM)),
     fixed=((("reach", PREMIUM),),),
+    outages=1,
 )
 STRIKE_IN_TIME = Line(
     "the writer's claim after the refund of the collateral",
@@ -117,25 +118,27 @@ LINES = {
         SETUP,
         PREMIUM_IN_TIME,
         LIFE,
-        Line("an exercise at expiry", COLLATERAL, EXPIRY, fixed=((("reach", COLLATERAL),),)),
+        Line("an exercise at expiry", COLLATERAL, EXPIRY, fixed=((("reach", COLLATERAL),),), outages=1),
     ),
 }
 
 
+@rules.once
 def window_collateral(case: Case) -> Window:
     """Later than this, the holder could no longer fund for the writer to activate in time."""
     setup = case.parts(("final", COLLATERAL), ("final", PREMIUM))
-    start = case.terms.times[PREMIUM] - case.reach(PREMIUM) - setup
+    start = rules.showable(case, PREMIUM) - setup
     return Window(start, start + case.guard(COLLATERAL).include)
 
 
+@rules.once
 def window_holder(case: Case) -> Window:
     """Premium and strike are in a block while the writer can still wait for their depth and activate; and they
     are in, or cancelled and final, at Tp + L_Y, from where the promised life is counted. Cancelling takes R +
     F_Y."""
     guard = case.guard(PREMIUM)
     premium = case.terms.times[PREMIUM]
-    useful = premium - case.reach(PREMIUM) - guard.reorg
+    useful = rules.showable(case, PREMIUM) - guard.reorg
     cancel = min(useful, premium + guard.lag - case.guards.outage - guard.final)
     return Window(cancel - guard.include, cancel)
 
@@ -164,9 +167,8 @@ def plan_writer(case: Case, window: Window) -> tuple[Action, ...]:
 def _activate(case: Case) -> SpendLeg | None:
     """Taking the premium shows a. The strike must be as final as the premium: it is what an exercise owes us.
     The collateral must stand too, or the holder would pay for nothing."""
-    if not (case.final(STRIKE) and case.final(COLLATERAL)):
-        return None
-    return rules.reveal(case, PREMIUM, ACTIVATE, A, A)
+    ready = case.final(STRIKE) and case.final(COLLATERAL)
+    return rules.reveal(case, PREMIUM, ACTIVATE, A, A, ready=ready)
 
 
 def collateral_deadline(case: Case, active: bool, used: bool) -> int | None:
@@ -185,8 +187,7 @@ def _writer_lets_go(case: Case, active: bool, used: bool) -> tuple[Action | None
         return ()
     if case.over(COLLATERAL, REFUND, RELEASE) or case.vowed(Vow.NEVER_REVEAL):
         return (rules.consent(case, STRIKE, RELEASE),)
-    exposed = active or case.terms.hash(*A) in case.stance.exposed
-    if exposed or not case.final(STRIKE):
+    if active or case.exposed(*A) or not case.final(STRIKE):
         return ()
     return (rules.swear(case, Vow.NEVER_REVEAL),)
 
@@ -221,9 +222,8 @@ def _exercise(case: Case) -> SpendLeg | None:
     """Taking the collateral shows e: only while the option lives, by the holder's wish, and not after the
     collateral's release was signed."""
     signed = (COLLATERAL, RELEASE) in case.stance.consents_given
-    if not case.stance.will.exercise or signed or not case.before(case.terms.times[EXPIRY]):
-        return None
-    return rules.reveal(case, COLLATERAL, EXERCISE, E, A, E)
+    ready = case.stance.will.exercise and not signed and case.before(case.terms.times[EXPIRY])
+    return rules.reveal(case, COLLATERAL, EXERCISE, E, A, E, ready=ready)
 
 
 def _may_exercise(case: Case) -> bool:
@@ -246,8 +246,7 @@ def premium_deadline(case: Case) -> int:
 def _holder_lets_go(case: Case, used: bool) -> tuple[Action | None, ...]:
     """The collateral's release is signed only after promising never to show e, and when the premium is spent
     for good, or will never be there: else it could be taken for an option that no longer exists."""
-    exposed = used or case.terms.hash(*E) in case.stance.exposed
-    if not rules.letting_go(case) or exposed or not case.final(COLLATERAL):
+    if not rules.letting_go(case) or used or case.exposed(*E) or not case.final(COLLATERAL):
         return ()
     if not case.over(PREMIUM):
         if not _premium_never(case):

@@ -6,7 +6,7 @@ or a counterparty that acts out of turn needs no rule of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chains.legs import hash_of
@@ -35,6 +35,7 @@ from htlc.protocols.table import Label
 from htlc.terms import Terms
 
 UNKNOWN_PATH = "unknown"
+WINDOWS = 1024  # kept of each kind
 NOTHING = LegFacts()
 ABSENT = Absent()
 
@@ -131,6 +132,10 @@ class Case:
         """The world knows this secret."""
         return self.terms.parties[role].hashes[label] in self.view.public
 
+    def exposed(self, role: str, label: str) -> bool:
+        """A transaction of ours shows this secret, so that the world may know it."""
+        return self.terms.parties[role].hashes[label] in self.stance.exposed
+
     def vowed(self, vow: Vow) -> bool:
         return vow in self.stance.vows
 
@@ -152,6 +157,23 @@ class Window:
 
     start: int
     cancel: int
+
+
+def once(make: Callable[[Case], Window]) -> Callable[[Case], Window]:
+    """A window follows from terms and guards alone: it is made once while these are the same objects."""
+    made: dict[int, tuple[Terms, Guards, Window]] = {}
+
+    def window(case: Case) -> Window:
+        found = made.get(id(case.terms))
+        if found is not None and found[0] is case.terms and found[1] is case.guards:
+            return found[2]
+        if len(made) >= WINDOWS:
+            made.clear()
+        fresh = make(case)
+        made[id(case.terms)] = (case.terms, case.guards, fresh)
+        return fresh
+
+    return window
 
 
 def barred(case: Case) -> bool:
@@ -199,20 +221,32 @@ def claim_deadline(case: Case, leg: str) -> int:
     return case.terms.times[leg] - case.reach(leg) + case.guard(leg).include
 
 
-def reveal(case: Case, leg: str, path: str, ours: Label, *secrets: Label) -> SpendLeg | None:
-    """Our first reveal of the secret `ours`, one of the path's `secrets`: only if the leg is final, the others'
-    preimages are public, nothing forbids it, and now + F + A <= T. Prevents the loss of a leg that is refunded
-    under us while our secret is out."""
+def reveal(case: Case, leg: str, path: str, ours: Label, *secrets: Label, ready: bool) -> SpendLeg | None:
+    """Our first reveal of the secret `ours`, one of the path's `secrets`: only if the leg is final, all else is
+    `ready`, the others' preimages are public, nothing forbids it, and now + R + F + A <= T. Prevents the loss of a
+    leg that is refunded under us while our secret is out.
+
+    R is there for what we publish and a node loses, while we go out and may not even know that we published it.
+    Back within R we show it again, `ready` or not, whatever we want by then, while now + F + A <= T."""
     hashed = case.terms.hash(*ours)
     preimage = case.stance.secrets.get(hashed)
-    if preimage is None or hashed in case.view.public or case.passive or case.vowed(Vow.NEVER_REVEAL):
+    if preimage is None or hashed in case.view.public or case.vowed(Vow.NEVER_REVEAL):
         return None
-    if not case.final(leg) or not case.before(case.terms.times[leg] - case.reach(leg)):
+    latest = showable(case, leg)
+    if case.exposed(*ours) and not case.stance.limited:
+        if not case.standing(leg) or not case.before(latest + case.guards.outage):
+            return None
+    elif case.passive or not ready or not case.final(leg) or not case.before(latest):
         return None
     preimages = _preimages(case, {**case.view.public, hashed: preimage}, secrets)
     if preimages is None:
         return None
     return SpendLeg(leg, path, preimages, claim_deadline(case, leg), reveals=True)
+
+
+def showable(case: Case, leg: str) -> int:
+    """T - A - F - R: the latest time to show for the first time what takes a leg."""
+    return case.terms.times[leg] - case.reach(leg) - case.guards.outage
 
 
 def _preimages(case: Case, known: Mapping[bytes, bytes], secrets: tuple[Label, ...]) -> tuple[bytes, ...] | None:

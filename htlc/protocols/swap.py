@@ -65,6 +65,7 @@ SETUP = Line(
     None,
     waits=(("final", X), ("final", Y)),
     fixed=((("reach", Y),),),
+    outages=1,
 )
 LINES = {
     INITIATOR: (SETUP,),
@@ -89,17 +90,19 @@ LINES = {
 }
 
 
+@rules.once
 def window_x(case: Case) -> Window:
     """Later than this, the participant could no longer fund y for the initiator to claim in time."""
     include = case.guard(X).include
-    start = case.terms.times[Y] - case.reach(Y) - case.parts(("final", X), ("final", Y))
+    start = rules.showable(case, Y) - case.parts(("final", X), ("final", Y))
     return Window(start, start + include)
 
 
+@rules.once
 def window_y(case: Case) -> Window:
     """y is in a block while the initiator can still wait for its depth and claim; and it is in, or cancelled
     and final, at t with t + R + F_Y + R + F_X + A_X <= Tx, where cancelling takes R + F_Y itself."""
-    useful = case.terms.times[Y] - case.reach(Y) - case.guard(Y).reorg
+    useful = rules.showable(case, Y) - case.guard(Y).reorg
     undone = case.guards.outage + case.guard(Y).final
     after = 2 * case.guards.outage + case.parts(("final", Y), ("reach", X))
     cancel = min(useful, case.terms.times[X] - after - undone)
@@ -113,7 +116,7 @@ def plan_initiator(case: Case, window: Window) -> tuple[Action, ...]:
     shown = case.known(*SECRET)
     found = rules.actions(
         rules.fund(case, X, window, ready=not shown, lost=shown),
-        rules.claim(case, Y, CLAIM, SECRET) or rules.reveal(case, Y, CLAIM, SECRET, SECRET),
+        rules.claim(case, Y, CLAIM, SECRET) or rules.reveal(case, Y, CLAIM, SECRET, SECRET, ready=True),
         rules.refund(case, X, rules.race(case, X, shown)),
     )
     if not found and rules.ours_over(case, X, window, shown) and rules.theirs_over(case, Y, shown):

@@ -10,9 +10,12 @@ from htlc.protocols.base import Facts, Guards, Line, View
 from htlc.protocols.table import Table
 from htlc.terms import Terms
 
+BUILT = 1024  # terms whose legs are kept
+
 
 class TabledProtocol:
-    """The part of a `DealProtocol` that follows from its table. Without state: everything is in its arguments."""
+    """The part of a `DealProtocol` that follows from its table. Everything is in its arguments; legs are made once
+    for the same terms."""
 
     def __init__(self, table: Table, lines: Mapping[str, tuple[Line, ...]], reveals: tuple[str, ...]) -> None:
         self.name = table.name
@@ -20,6 +23,7 @@ class TabledProtocol:
         self.times = table.times
         self.reveals = reveals
         self._table = table
+        self._built: dict[int, tuple[Terms, Table, dict[str, Leg]]] = {}
         self._lines = lines
 
     def secrets(self, role: str) -> tuple[str, ...]:
@@ -35,7 +39,12 @@ class TabledProtocol:
         self._table.validate(terms)
 
     def legs(self, terms: Terms) -> dict[str, Leg]:
-        return self._table.build(terms)
+        found = self._built.get(id(terms))
+        if found is None or found[0] is not terms or found[1] is not self._table:
+            if len(self._built) >= BUILT:
+                self._built.clear()
+            found = self._built[id(terms)] = (terms, self._table, self._table.build(terms))
+        return dict(found[2])
 
     def recipient_key(self, leg: str, path: str) -> tuple[str, str]:
         return self._table.leg(leg).path(path).to

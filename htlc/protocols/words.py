@@ -8,13 +8,13 @@ from htlc.protocols import attested as att
 from htlc.protocols import option as opt
 from htlc.protocols import swap as swp
 from htlc.protocols.base import Absent, Flight, Funded, Spent, Step, Vow
-from htlc.protocols.rules import Case
+from htlc.protocols.rules import Case, showable
 
 
 def swap(case: Case) -> tuple[Step, ...]:
     """The steps that are left of a swap, in order."""
     x, y = case.view.legs[swp.X], case.view.legs[swp.Y]
-    reveal_by = case.terms.times[swp.Y] - case.reach(swp.Y)
+    reveal_by = showable(case, swp.Y)
     steps: list[Step] = []
     if isinstance(x, Absent) and not case.known(*swp.SECRET):
         steps.append(_fund(case, swp.INITIATOR, swp.X, swp.window_x(case).start))
@@ -45,7 +45,7 @@ def option(case: Case) -> tuple[Step, ...]:
         missing = [leg for leg in (opt.PREMIUM, opt.STRIKE) if isinstance(case.view.legs[leg], Absent)]
         steps += [_fund(case, opt.HOLDER, leg, opt.window_holder(case).start) for leg in missing]
         if not case.vowed(Vow.NEVER_REVEAL) or case.stance.role != opt.WRITER:
-            activate_by = case.terms.times[opt.PREMIUM] - case.reach(opt.PREMIUM)
+            activate_by = showable(case, opt.PREMIUM)
             text = f"takes the premium of {_money(case, opt.PREMIUM)}, which makes the option live"
             steps.append(Step(opt.WRITER, text, activate_by))
     steps += _exercise(case, active)
@@ -66,7 +66,7 @@ def attested(case: Case) -> tuple[Step, ...]:
     if not active and isinstance(collateral, Absent | Funded):
         if isinstance(case.view.legs[opt.PREMIUM], Absent):
             steps.append(_fund(case, opt.HOLDER, opt.PREMIUM, opt.window_holder(case).start))
-        activate_by = case.terms.times[opt.PREMIUM] - case.reach(opt.PREMIUM)
+        activate_by = showable(case, opt.PREMIUM)
         text = f"takes the premium of {_money(case, opt.PREMIUM)}, which makes the option live"
         steps.append(Step(opt.WRITER, text, activate_by))
     steps += _exercise_attested(case) if active else []
@@ -79,7 +79,7 @@ def _exercise_attested(case: Case) -> list[Step]:
     """What is left of an exercise of a live option."""
     strike = case.view.legs[opt.STRIKE]
     quorum = case.terms.quorum
-    take_by = case.terms.times[opt.COLLATERAL] - case.reach(opt.COLLATERAL)
+    take_by = showable(case, opt.COLLATERAL)
     if case.known(*opt.E):
         return _taken(case)
     if not case.standing(opt.COLLATERAL):

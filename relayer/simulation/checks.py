@@ -123,7 +123,8 @@ class Checks:
             facts = self._seen(player, name)
             check(self._final(name, facts), "reveal-guard", f"{role} revealed while {name} was {facts}")
         reach = self._guards.reach(self._terms.legs[leg].chain)
-        left = self._terms.times[leg] - reach - self._world.now
+        room = 0 if player.rebooted else self._guards.outage  # what it signed before it may show again
+        left = self._terms.times[leg] - reach - room - self._world.now
         check(left >= 0, "reveal-guard", f"{role} revealed {-left:.0f} s too late")
 
     def attesting(self, member: str) -> None:

@@ -24,7 +24,7 @@ from relayer.simulation.world import World
 
 DISK_SHARE = 100  # one deal in so many is played on the real database, the others on a journal in memory
 AGREED_SHARE = 400  # and one in so many begins with the exchange of messages that makes it
-SWEEP = 20  # deals between two collections of garbage: what is used again is still in the processor's cache
+SWEEP = 100  # deals between two collections of garbage
 SHARE = 250  # deals that a process plays at once
 SEEDS = 10**9  # of one run: the seeds of two runs never meet
 
@@ -136,6 +136,8 @@ class Stage:
             if transcript:
                 raise
         finally:
+            if self._world is not None:
+                self._world.take_apart()
             self._world = None
         return judge
 
@@ -190,6 +192,7 @@ def play_all(every: Iterable[int], world_class: type[World] = World) -> Tally:
             tally.add(stage.play(one))
             if number % SWEEP == 0:
                 gc.collect()
+                gc.freeze()  # what is left is kept for other deals, and need not be gone through again
     finally:
         gc.enable()
         gc.unfreeze()

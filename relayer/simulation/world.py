@@ -100,6 +100,7 @@ class World:
         self.members = Members(self, plan.quorum) if plan.quorum is not None else None
         self.players: list[Player] = []
         self.actors: list[Player | Rogue] = []
+        self._everybody: list[Player | Rogue] = []  # also those who are done
 
     def _slow_down(self, name: str) -> None:
         """Every block of a chain comes as late as the ladder has room for, and the other's as usual."""
@@ -152,9 +153,11 @@ class World:
             self._endow(party.seed)
             if party.rogue:
                 self.actors.append(Rogue(self, party))
+                self._everybody.append(self.actors[-1])
                 continue
             player = Player(self, party, shelf(party.role))
             self.actors.append(player)
+            self._everybody.append(player)
             self.players.append(player)
             since = {name: ledger.height for name, ledger in self.ledgers.items()}
             deal = Deal(self.deal, self.terms, party.role, self.guards, since, BEGIN, will=party.will)
@@ -308,7 +311,9 @@ class World:
     def held(self, name: str) -> int:
         """What stands at a leg now."""
         ledger = self.ledgers[self.terms.legs[name].chain]
-        events = ledger.history.get(self.addresses[name], ())
+        events = ledger.history.get(self.addresses[name])
+        if not events:
+            return 0
         return sum(-event.amount if event.spent else event.amount for event in events)
 
     def post(self, player: Player) -> Peer:
@@ -370,6 +375,11 @@ class World:
             live = player.outcome is not None
             self.judge.check(live, "live", f"{player.role} has not closed at {self.now - BEGIN:.0f}")
         losses.settle(self)
+
+    def take_apart(self) -> None:
+        """Everything here knows everything else, and would stay until the next collection of garbage."""
+        for one in (*self._everybody, *self.ledgers.values(), self.checks, self):
+            one.__dict__.clear()
 
 
 class _WorldClock:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chains.port import SignedTx, TxState
@@ -24,6 +24,15 @@ from settlement.store.leases import DEAL
 from settlement.store.tables import consents, deals, intents, leases, preimages, vows
 
 BATCH = 500  # ids in one IN (...)
+
+_HELD = (  # asked in every tick
+    select(deals.c.id, deals.c.revision, leases.c.epoch)
+    .join(
+        leases,
+        and_(leases.c.kind == DEAL, leases.c.name == deals.c.id, leases.c.holder == bindparam("holder")),
+    )
+    .order_by(deals.c.number)
+)
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -43,9 +52,7 @@ def open_page(connection: Connection, limit: int, offset: int) -> dict[str, int]
 
 def held_revisions(connection: Connection, holder: str) -> dict[str, tuple[int, int]]:
     """Of every open deal that `holder` holds its revision, and the epoch of the lease; oldest deal first."""
-    held = and_(leases.c.kind == DEAL, leases.c.name == deals.c.id, leases.c.holder == holder)
-    query = select(deals.c.id, deals.c.revision, leases.c.epoch).join(leases, held).order_by(deals.c.number)
-    return {row.id: (row.revision, row.epoch) for row in connection.execute(query)}
+    return {row.id: (row.revision, row.epoch) for row in connection.execute(_HELD, {"holder": holder})}
 
 
 def all_ids(connection: Connection, limit: int, offset: int, closed: bool = False) -> list[str]:

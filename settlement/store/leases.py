@@ -15,10 +15,23 @@ import secrets
 import socket
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from htlc.errors import Fenced
 from settlement.store.database import Database
@@ -71,6 +84,7 @@ class Leases:
         self._held: dict[tuple[str, str], int] = {}
         self._beating: asyncio.Task[None] | None = None
         self.me = secrets.token_hex(16)
+        self._question = self._asking()
 
     # --- life
 
@@ -145,12 +159,16 @@ class Leases:
 
     def standing(self, connection: Connection, kind: str) -> Standing:
         """How leases of a kind stand, in the caller's transaction."""
-        of_kind = leases.c.kind == kind
+        row = connection.execute(self._question, {"kind": kind}).one()
+        return Standing(bool(row[0]), row[1], row[2])
+
+    def _asking(self) -> Select[Any]:
+        """What `standing` asks for, made once: it is asked in every tick."""
+        of_kind = leases.c.kind == bindparam("kind")
         number = select(func.count()).select_from(leases).where(of_kind).scalar_subquery()
         living = select(func.count()).select_from(daemons).where(daemons.c.until > self._database.backend.now)
         free = select(leases.c.name).where(of_kind, self._free()).exists()
-        row = connection.execute(select(free, number, living.scalar_subquery())).one()
-        return Standing(bool(row[0]), row[1], row[2])
+        return select(free, number, living.scalar_subquery())
 
     async def settle(
         self, kind: str, standing: Standing, ours: Mapping[str, int], known: Mapping[str, int]

@@ -32,6 +32,7 @@ DEPTH = 3
 CHAIN = ChainGuard(include=100, reorg=200, depth=DEPTH, lead=50, lag=100)
 GUARDS = Guards({"bitcoin": CHAIN, "evm": CHAIN}, outage=1000)
 REACH = 350
+SHOW = REACH + GUARDS.outage  # left before a deadline when a secret is shown for the first time
 SECRETS = {"s": b"s" * 32, "a": b"a" * 32, "e": b"e" * 32}
 AMOUNTS = {"x": 1000, "y": 2000, "collateral": 100_000, "premium": 500, "strike": 6000}
 CHAINS = {

@@ -23,6 +23,7 @@ from tests.htlc.deals import (
     QUORUM,
     REACH,
     SECRETS,
+    SHOW,
     funded,
     plan,
     spent,
@@ -41,7 +42,7 @@ PREMIUM_DONE = {"premium": Flight.DONE}
 BOTH_DONE = {"premium": Flight.DONE, "strike": Flight.DONE}
 USE, LET_GO, STOP = Will(exercise=True), Will(let_go=True), Will(stop=True)
 HELD = {"consents_held": frozenset({EXERCISE})}
-LATE = TC - REACH - CHAIN.include - CHAIN.reorg  # a strike must be in a block by then
+LATE = TC - SHOW - CHAIN.include - CHAIN.reorg  # a strike must be in a block by then
 
 
 def writer(legs, *vows, **how):
@@ -137,8 +138,8 @@ def test_the_writer_takes_the_premium_without_a_strike() -> None:
     assert spends(writer(SET_UP)) == [("premium", "activate", (A,), True)]
     for leg in SET_UP:
         assert spends(writer(SET_UP | {leg: funded(leg, DEPTH - 1)})) == []
-    assert spends(writer(SET_UP, now=TP - REACH)) != []
-    assert spends(writer(SET_UP, now=TP - REACH + 1)) == []
+    assert spends(writer(SET_UP, now=TP - SHOW)) != []
+    assert spends(writer(SET_UP, now=TP - SHOW + 1)) == []
 
 
 def test_the_writer_takes_the_strike_with_e_however_late() -> None:
@@ -197,8 +198,8 @@ def test_a_strike_that_comes_too_late_is_taken_back() -> None:
 def test_the_quorum_is_asked_when_the_strike_is_final() -> None:
     assert holder(PAID) == (Attest(*EXERCISE),)
     assert holder(PAID | {"strike": funded("strike", DEPTH - 1)}) == ()
-    assert holder(PAID, now=TC - REACH) == (Attest(*EXERCISE),)
-    assert holder(PAID, now=TC - REACH + 1) == ()
+    assert holder(PAID, now=TC - SHOW) == (Attest(*EXERCISE),)
+    assert holder(PAID, now=TC - SHOW + 1) == ()
     assert holder(PAID, limited=True) == ()
     assert holder(PAID, will=STOP) == ()
 
@@ -207,8 +208,8 @@ def test_e_is_shown_with_the_attestation_in_hand_and_with_time_left() -> None:
     assert spends(holder(PAID)) == []
     assert spends(holder(PAID, **HELD)) == [("collateral", "exercise", (A, E), True)]
     assert spends(holder(PAID, now=TE + 1, **HELD)) == [("collateral", "exercise", (A, E), True)]
-    assert spends(holder(PAID, now=TC - REACH, **HELD)) == [("collateral", "exercise", (A, E), True)]
-    assert spends(holder(PAID, now=TC - REACH + 1, **HELD)) == []
+    assert spends(holder(PAID, now=TC - SHOW, **HELD)) == [("collateral", "exercise", (A, E), True)]
+    assert spends(holder(PAID, now=TC - SHOW + 1, **HELD)) == []
     for how in ({"will": Will()}, {"will": replace(USE, stop=True)}, {"limited": True}):
         assert spends(holder(PAID, **(HELD | how))) == []
     shallow = PAID | {"collateral": funded("collateral", DEPTH - 1)}

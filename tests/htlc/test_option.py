@@ -15,6 +15,7 @@ from tests.htlc.deals import (
     OPTION_TERMS,
     REACH,
     SECRETS,
+    SHOW,
     funded,
     make_terms,
     plan,
@@ -94,8 +95,8 @@ def test_a_is_shown_only_when_every_leg_is_final(missing) -> None:
 
 
 def test_a_is_shown_only_with_time_left() -> None:
-    assert spends(writer(ALL, now=TP - REACH)) == [("premium", "activate", (A,), True)]
-    assert spends(writer(ALL, now=TP - REACH + 1)) == []
+    assert spends(writer(ALL, now=TP - SHOW)) == [("premium", "activate", (A,), True)]
+    assert spends(writer(ALL, now=TP - SHOW + 1)) == []
 
 
 @pytest.mark.parametrize("how", [{"will": STOP}, {"will": LET_GO}, {"limited": True}])
@@ -132,7 +133,22 @@ def test_the_writer_signs_the_strikes_release_only_when_nobody_can_exercise() ->
 
 def test_no_vow_of_silence_on_a_secret_that_may_have_left_the_machine() -> None:
     exposed = frozenset({OPTION_TERMS.hash(W, "a")})
-    assert writer(ALL, will=LET_GO, exposed=exposed) == ()
+    assert not any(isinstance(one, Swear) for one in writer(ALL, will=LET_GO, exposed=exposed))
+
+
+def test_what_may_be_out_is_shown_again_whatever_we_want_by_then() -> None:
+    """A transaction of ours shows it, and a node may have lost it while we were away."""
+    a, e = (frozenset({OPTION_TERMS.hash(role, label)}) for role, label in ((W, "a"), (B, "e")))
+    taken = {**ALL, "strike": spent("strike", "refund")}
+    for legs, will in ((ALL, STOP), (ALL, LET_GO), (taken, Will())):
+        for late, shown in ((0, True), (1, False)):
+            found = writer(legs, will=will, exposed=a, now=TP - REACH + late)
+            assert spends(found) == ([("premium", "activate", (A,), True)] if shown else [])
+    for late, shown in ((0, True), (1, False)):
+        found = holder(LIVE, exposed=e, now=TC - REACH + late)  # long after expiry, and the wish was taken back
+        assert spends(found) == ([("collateral", "exercise", (A, E), True)] if shown else [])
+    assert spends(writer(ALL, limited=True, exposed=a)) == []
+    assert spends(writer({**ALL, "premium": LegFacts()}, exposed=a)) == []
 
 
 def test_a_release_is_signed_once_and_the_deal_stays_open_for_it() -> None:
@@ -288,7 +304,7 @@ def test_good_terms_are_accepted() -> None:
 
 
 def test_guards_are_kept_at_the_latest_time_it_may_be() -> None:
-    edge = TP - REACH
+    edge = TP - SHOW
     view = OPTION.derive(OPTION_TERMS, Facts(ALL, {}, WRITER_DONE))
     clocks = dict.fromkeys(OPTION_TERMS.networks, edge)
     for latest, shown in ((edge, True), (edge + 1, False)):

@@ -13,6 +13,7 @@ from tests.htlc.deals import (
     GUARDS,
     REACH,
     SECRETS,
+    SHOW,
     SWAP_TERMS,
     funded,
     plan,
@@ -34,13 +35,13 @@ def spends(actions):
 
 
 def test_the_initiator_funds_while_the_participant_can_still_follow() -> None:
-    start = TY - REACH - 600
+    start = TY - SHOW - 600
     assert plan(SWAP_TERMS, I, {}, now=start) == (Fund("x", start + 100),)
     assert plan(SWAP_TERMS, I, {}, now=start + 1) == (Close("unfunded"),)
 
 
 def test_a_funding_that_is_late_is_taken_back() -> None:
-    cancel = TY - REACH - 600 + 100
+    cancel = TY - SHOW - 600 + 100
     assert plan(SWAP_TERMS, I, {}, now=cancel, fundings=OPEN_X) == (Fund("x", cancel),)
     assert plan(SWAP_TERMS, I, {}, now=cancel + 1, fundings=OPEN_X) == (Unfund("x"),)
     assert plan(SWAP_TERMS, I, {}, now=cancel + 1, fundings={"x": Flight.CANCELLED}) == (Close("unfunded"),)
@@ -53,7 +54,7 @@ def test_the_participant_funds_only_against_a_final_x(depth) -> None:
 
 
 def test_the_participants_window_is_the_tighter_of_useful_and_safe() -> None:
-    useful = TY - REACH - 200
+    useful = TY - SHOW - 200
     safe = TX - 2000 - (300 + REACH) - 1300
     cancel = min(useful, safe)
     assert plan(SWAP_TERMS, P, {"x": funded("x")}, now=cancel - 100) == (Fund("y", cancel),)
@@ -94,15 +95,23 @@ def test_money_that_others_paid_in_makes_our_own_funding_a_gift() -> None:
 
 
 @pytest.mark.parametrize(("depth", "now", "shows"), [
-    (DEPTH, TY - REACH, True),
-    (DEPTH - 1, TY - REACH, False),
-    (DEPTH, TY - REACH + 1, False),
+    (DEPTH, TY - SHOW, True),
+    (DEPTH - 1, TY - SHOW, False),
+    (DEPTH, TY - SHOW + 1, False),
 ])  # fmt: skip
 def test_the_initiator_shows_s_only_for_a_final_y_with_time_left(depth, now, shows) -> None:
     found = plan(SWAP_TERMS, I, {"x": funded("x"), "y": funded("y", depth)}, now=now, fundings=DONE_X)
     assert spends(found) == ([("y", "claim", S, True)] if shows else [])
     if shows:
         assert found[0].deadline == TY - REACH + 100  # T - A - r
+
+
+def test_a_secret_that_may_be_out_is_shown_again_after_an_outage() -> None:
+    exposed = frozenset({SWAP_TERMS.hash(I, "s")})
+    legs = {"x": funded("x"), "y": funded("y")}
+    for late, shown in ((0, True), (1, False)):
+        found = plan(SWAP_TERMS, I, legs, now=TY - REACH + late, fundings=DONE_X, exposed=exposed)
+        assert spends(found) == ([("y", "claim", S, True)] if shown else [])
 
 
 def test_once_s_is_public_both_claim_however_late() -> None:

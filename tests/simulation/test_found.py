@@ -19,7 +19,7 @@ from relayer.simulation.memory import MemoryJournal
 from relayer.simulation.run import Stage
 from tests.htlc.deals import GUARDS, NOW, SWAP_TERMS, plan, spent
 
-SEEDS = (1000000682, 11000001066, 12000000462, 2000000234, 2000001150, 11000001461)
+SEEDS = (1000000682, 11000001066, 12000000462, 2000000234, 2000001150, 11000001461, 2000001692)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -23,13 +23,24 @@ from relayer.simulation.run import Stage, seeds
 from relayer.simulation.world import World
 from settlement.store.book import Book
 
+
+class SwapRoomless(faults.RevealsRoomless):
+    ticks = 10**6  # of a second: no room at all
+
+
+class OptionRoomless(faults.OptionRevealsRoomless):
+    ticks = 10**6
+
+
 PLANTED = [  # the fault, and the invariants of which one must break
     (faults.RevealsLate, {"reveal-guard", "no-loss"}),
+    (SwapRoomless, {"reveal-guard", "no-loss"}),
     (faults.RevealsShallow, {"reveal-guard", "no-loss"}),
     (faults.FundsShallow, {"fund-guard", "no-loss"}),
     (faults.ClosesShallow, {"closed-final"}),
     (faults.ClosesInFlight, {"live", "closed-final", "no-loss"}),
     (faults.OptionRevealsLate, {"reveal-guard", "no-loss"}),
+    (OptionRoomless, {"reveal-guard", "no-loss"}),
     (faults.OptionRevealsShallow, {"reveal-guard", "no-loss"}),
     (faults.ActivatesWithoutStrike, {"reveal-guard", "no-loss"}),
     (faults.OptionFundsShallow, {"fund-guard", "no-loss"}),

@@ -16,7 +16,7 @@ LAPSED = "the option could not be used"
 
 class Cut(Executor):
     """Dies when it is about to send the first transaction that shows a secret, `sent` or not, and stays away until
-    the guard of that reveal no longer holds."""
+    no guard of that reveal holds any more."""
 
     sent = False
     cut: dict[str, str]
@@ -32,13 +32,26 @@ class Cut(Executor):
         self.cut[player.role] = leg
         if self.sent:
             await super()._send(work, tx)
-        late = world.terms.times[leg] - world.guards.reach(world.terms.legs[leg].chain) + 30
-        player._windows.insert(0, Window(world.now, late, "crash"))
+        player._windows.insert(0, Window(world.now, self._vanish(leg, tx), "crash"))
         raise Death
+
+    def _vanish(self, leg, tx):
+        """Be away: until when."""
+        world = self.player.world
+        return world.terms.times[leg] - world.guards.reach(world.terms.legs[leg].chain) + 30
 
 
 class Sent(Cut):
     sent = True
+
+
+class Lost(Cut):
+    """Its node loses the transaction and the other party gets it. It is back, not knowing that it was sent, after
+    the longest outage that it planned for."""
+
+    def _vanish(self, leg, tx):
+        self.player.world.shows(tx)
+        return self.player.world.now + self.player.world.guards.outage
 
 
 def world_of(executor: type[Cut], cut: dict[str, str]) -> type[World]:
@@ -67,5 +80,15 @@ def test_nothing_is_lost(executor) -> None:
         cut: dict[str, str] = {}
         judge = Stage(world_of(executor, cut)).play(seed, alter=_calm, disk=False)
         assert [one for one in judge.failures if LAPSED not in one.detail] == [], (seed, cut)
+        cuts += len(cut)
+    assert cuts > DEALS // 4
+
+
+def test_what_a_node_loses_is_shown_again_after_an_outage() -> None:
+    cuts = 0
+    for seed in seeds(10, DEALS):
+        cut: dict[str, str] = {}
+        judge = Stage(world_of(Lost, cut)).play(seed, alter=_calm, disk=False)
+        assert judge.failures == [], (seed, cut)
         cuts += len(cut)
     assert cuts > DEALS // 4
