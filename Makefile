@@ -19,15 +19,17 @@ setup:  ## Environment, npm tools and test nodes; quick when nothing has changed
 test: setup  ## All tests, on real nodes too; PYTEST_ARGS="-k swap" picks some
 	@$(VENV)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
-lint: setup  ## Linter, format, types and import directions
+lint: setup  ## Linter, formats, types and import directions
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports --no-logo
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" forge fmt --check --root chains/evm/contracts
 
 format: setup  ## Bring all code into the project's format
 	@$(VENV)/ruff check --fix-only --quiet .
 	@$(VENV)/ruff format .
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" forge fmt --root chains/evm/contracts
 
 lock: setup  ## Pin every dependency anew: requirements.lock and package-lock.json
 	@$(PYTHON) -B scripts/lock.py

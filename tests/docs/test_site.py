@@ -13,6 +13,8 @@ from tests.docs.blocks import DOCS, ROOT
 
 LOADED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 NOT_LOADED = {"canonical", "prev", "next", "edit", "alternate"}  # links of a page that no browser fetches
+TEST = re.compile(r"`((?:test|testFuzz|invariant)_\w+)`")
+WHERE = ("tests", "chains/evm/contracts/test")  # what tests are written in
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -45,6 +47,18 @@ def test_every_page_is_there(site):
     for page in DOCS.rglob("*.md"):
         name = "index.html" if page.name == "README.md" else f"{page.stem}.html"
         assert (site / page.relative_to(DOCS).parent / name).is_file(), page
+
+
+def test_tests_that_pages_name_exist():
+    words = {
+        word
+        for where in WHERE
+        for file in (ROOT / where).rglob("*")
+        if file.suffix in (".py", ".sol")
+        for word in re.findall(r"\b(?:def|function) (\w+)", file.read_text())
+    }
+    for page in DOCS.rglob("*.md"):
+        assert set(TEST.findall(page.read_text())) <= words, page
 
 
 def test_nothing_is_loaded_from_elsewhere(site):

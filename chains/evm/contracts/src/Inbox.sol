@@ -120,9 +120,8 @@ contract Inbox is IInbox {
     }
 
     function _digest(Lane storage lane, Checkpoint calldata checkpoint) private view returns (bytes32) {
-        bytes32 content = keccak256(
-            abi.encode(CHECKPOINT_TYPE, checkpoint.set, checkpoint.lane, checkpoint.count, checkpoint.root)
-        );
+        bytes32 content =
+            keccak256(abi.encode(CHECKPOINT_TYPE, checkpoint.set, checkpoint.lane, checkpoint.count, checkpoint.root));
         return keccak256(abi.encodePacked(hex"1901", lane.domain, content));
     }
 

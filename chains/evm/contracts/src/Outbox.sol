@@ -29,9 +29,7 @@ contract Outbox is IOutbox {
         Lane storage lane = lanes[name];
         uint32 index = lane.count;
         if (index == type(uint32).max) revert LaneFull(name);
-        id = Messages.id(
-            Message(SOURCE, address(this), index, destination, inbox, msg.sender, recipient, gas, payload)
-        );
+        id = Messages.id(Message(SOURCE, address(this), index, destination, inbox, msg.sender, recipient, gas, payload));
         _append(lane, index, id);
         emit Sent(name, id, index, destination, inbox, msg.sender, recipient, gas, payload);
     }

@@ -66,7 +66,15 @@ contract HeraldTest is MessagingKit {
         ids.push(id);
         sent.push(
             Message(
-                A, address(outbox), uint32(ids.length - 1), B, address(inbox), address(herald), address(bulletin), GAS, payload
+                A,
+                address(outbox),
+                uint32(ids.length - 1),
+                B,
+                address(inbox),
+                address(herald),
+                address(bulletin),
+                GAS,
+                payload
             )
         );
     }

@@ -52,7 +52,10 @@ contract Courier is MessagingKit {
 
     function stateOf(uint256 index) external view returns (bool done, bool failed, uint256 times, bool toTaker) {
         return (
-            isDelivered(index), inbox.failed(ids[index]), taker.times(ids[index]), sent[index].recipient == address(taker)
+            isDelivered(index),
+            inbox.failed(ids[index]),
+            taker.times(ids[index]),
+            sent[index].recipient == address(taker)
         );
     }
 }

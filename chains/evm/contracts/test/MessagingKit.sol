@@ -199,9 +199,7 @@ abstract contract MessagingKit is Kit {
         VM.chainId(B);
         ids.push(id);
         sent.push(
-            Message(
-                A, address(outbox), uint32(ids.length - 1), B, address(inbox), SENDER, recipient, gas, payload
-            )
+            Message(A, address(outbox), uint32(ids.length - 1), B, address(inbox), SENDER, recipient, gas, payload)
         );
     }
 
@@ -222,9 +220,8 @@ abstract contract MessagingKit is Kit {
     function nodeAt(uint256 height, uint256 place, uint256 count) internal view returns (bytes32) {
         if (place << height >= count) return emptyAt(height);
         if (height == 0) return ids[place];
-        return keccak256(
-            abi.encodePacked(nodeAt(height - 1, 2 * place, count), nodeAt(height - 1, 2 * place + 1, count))
-        );
+        return
+            keccak256(abi.encodePacked(nodeAt(height - 1, 2 * place, count), nodeAt(height - 1, 2 * place + 1, count)));
     }
 
     function emptyAt(uint256 height) internal pure returns (bytes32 node) {
@@ -257,10 +254,7 @@ abstract contract MessagingKit is Kit {
     function deliverCall(uint256 first, uint256 end) internal view returns (bytes memory) {
         Checkpoint memory checkpoint = checkpointNow();
         bytes32[] memory proof = proofOf(first, end, checkpoint.count);
-        return
-            abi.encodeCall(
-                inbox.deliver, (checkpoint, signed(checkpoint), uint32(first), packed(first, end), proof)
-            );
+        return abi.encodeCall(inbox.deliver, (checkpoint, signed(checkpoint), uint32(first), packed(first, end), proof));
     }
 
     function isDelivered(uint256 index) internal view returns (bool) {

@@ -167,9 +167,7 @@ contract QuorumTest is MessagingKit {
         VM.expectRevert(IInbox.ZeroRoot.selector);
         inbox.deliver(c, forNothing, 0, packed(0, 1), proofOf(0, 1, 1));
         bytes memory next = membersFrom(5, 2000);
-        quorum.rotate(
-            next, membersOf(SIGNERS), signatures(keysOf(SIGNERS, 1000), 3, quorum.rotationDigest(2, next))
-        );
+        quorum.rotate(next, membersOf(SIGNERS), signatures(keysOf(SIGNERS, 1000), 3, quorum.rotationDigest(2, next)));
         VM.warp(NOW + GRACE + 1);
         c = checkpointNow();
         VM.expectRevert(abi.encodeWithSelector(IQuorum.NotInForce.selector, 1));
@@ -189,8 +187,7 @@ contract QuorumTest is MessagingKit {
         Checkpoint memory c = checkpointNow();
         Signed memory s = signed(c);
         c.count = 1;
-        (bool done,) =
-            address(inbox).call(abi.encodeCall(inbox.deliver, (c, s, 0, packed(0, 1), proofOf(0, 1, 2))));
+        (bool done,) = address(inbox).call(abi.encodeCall(inbox.deliver, (c, s, 0, packed(0, 1), proofOf(0, 1, 2))));
         ok(!done, "another count");
         c.count = 2;
         c.set = 2;
