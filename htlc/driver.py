@@ -101,6 +101,7 @@ class Driver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set: when a chain moves, when poked, at the latest every TICK_SECONDS."""
+        self.pulse.at = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as group:
                 waiters = [group.create_task(self._wait(chain)) for chain in self._chains.values()]

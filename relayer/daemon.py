@@ -25,7 +25,7 @@ from relayer.dashboard.board import BoardMaker
 from relayer.dashboard.coins import Coins
 from relayer.dashboard.lanes import LaneWatch
 from relayer.dashboard.steering import Steering, page_token
-from relayer.errors import CannotListen, SafetyHalt
+from relayer.errors import SafetyHalt
 from relayer.garbage import keep_pauses_short
 from relayer.health import ChainVitals, Health, Vitals, judge, margins
 from relayer.listening import Bounds, listen, listen_at_socket
@@ -75,15 +75,15 @@ class Daemon:
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
         """Drive our deals and answer our counterparties until `stop` is set; what is being done then is finished.
-        Raises SafetyHalt."""
+        Raises CannotListen, SafetyHalt."""
         settings = self.party.settings
         async with AsyncExitStack() as stack:
-            await listen(stack, self.party.gate.application(), settings.peer.listen)
+            await listen(stack, "peer", self.party.gate.application(), settings.peer.listen)
             if settings.ops.listen:
                 metrics = Metrics(PartyCollector(self.driver, self.vitals))
-                await listen(stack, ops.application(self.health, metrics), settings.ops.listen)
+                await listen(stack, "ops", ops.application(self.health, metrics), settings.ops.listen)
             if settings.dashboard.listen:
-                await listen(stack, self._page(), settings.dashboard.listen)
+                await listen(stack, "dashboard", self._page(), settings.dashboard.listen)
             await self._open_api(stack)
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(step) for step in self._beside()]
@@ -106,17 +106,13 @@ class Daemon:
             yield self._api.run()
 
     async def _open_api(self, stack: AsyncExitStack) -> None:
-        """Raises CannotListen."""
         settings = self.party.settings.api
-        try:
-            if self._api is not None and settings.listen:
-                bounds = Bounds(settings.connections, settings.connections_each)
-                await listen(stack, self._api.at_address(), settings.listen, bounds)
-            if self._api is not None and settings.socket is not None:
-                bounds = Bounds(settings.connections)
-                await listen_at_socket(stack, self._api.at_socket(), settings.socket, bounds)
-        except OSError as error:
-            raise CannotListen("api", str(error)) from error
+        if self._api is not None and settings.listen:
+            bounds = Bounds(settings.connections, settings.connections_each)
+            await listen(stack, "api", self._api.at_address(), settings.listen, bounds)
+        if self._api is not None and settings.socket is not None:
+            bounds = Bounds(settings.connections)
+            await listen_at_socket(stack, "api", self._api.at_socket(), settings.socket, bounds)
 
     def _page(self) -> web.Application:
         """The web page. Raises OSError where its token can't be kept."""

@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from relayer.addresses import host_part
+from relayer.errors import CannotListen
 
 # What is no HTTP is answered with 400 and is nobody's fault here: strangers must not write our log.
 logging.getLogger("aiohttp.server").addFilter(
@@ -71,19 +72,37 @@ def _peer(transport: asyncio.BaseTransport | None) -> str:
     return str(name[0]) if name else ""
 
 
-async def listen(stack: AsyncExitStack, app: web.Application, address: str, bounds: Bounds | None = None) -> None:
-    """Serve an application at HOST:PORT until the stack unwinds. Raises OSError where the address is taken."""
+async def listen(
+    stack: AsyncExitStack, section: str, app: web.Application, address: str, bounds: Bounds | None = None
+) -> int:
+    """Serve an application at HOST:PORT until the stack unwinds; returns the port, which the system chooses for 0.
+    section: of the configuration. Raises CannotListen where the address is taken or not ours."""
     port = int(address.rpartition(":")[2])
     protocols = await _protocols(stack, app, bounds or Bounds())
-    server = await asyncio.get_running_loop().create_server(protocols, host_part(address), port)
+    try:
+        server = await asyncio.get_running_loop().create_server(protocols, host_part(address), port)
+    except OSError as error:
+        raise CannotListen(section, f"{address}: {os.strerror(error.errno) if error.errno else error}") from error
     stack.callback(server.close)
+    return int(server.sockets[0].getsockname()[1])
 
 
 async def listen_at_socket(
-    stack: AsyncExitStack, app: web.Application, path: Path, bounds: Bounds | None = None
+    stack: AsyncExitStack, section: str, app: web.Application, path: Path, bounds: Bounds | None = None
 ) -> None:
     """Serve an application at a UNIX socket that only its owner can open. One that a dead process left is
-    replaced. Raises OSError, also where something else stands at the path or another process listens there."""
+    replaced. Raises CannotListen, also where something else stands at the path or another process listens."""
+    try:
+        bound = _bind(path)
+    except OSError as error:
+        raise CannotListen(section, str(error)) from error
+    stack.callback(path.unlink, missing_ok=True)
+    protocols = await _protocols(stack, app, bounds or Bounds())
+    server = await asyncio.get_running_loop().create_unix_server(protocols, sock=bound)
+    stack.callback(server.close)
+
+
+def _bind(path: Path) -> socket.socket:
     _clear(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o777 & ~SOCKET_MODE)  # else others could connect before its mode is set
@@ -94,10 +113,7 @@ async def listen_at_socket(
         raise
     finally:
         os.umask(before)
-    stack.callback(path.unlink, missing_ok=True)
-    protocols = await _protocols(stack, app, bounds or Bounds())
-    server = await asyncio.get_running_loop().create_unix_server(protocols, sock=bound)
-    stack.callback(server.close)
+    return bound
 
 
 def _clear(path: Path) -> None:

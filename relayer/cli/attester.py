@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 from typing import Any
 
 import typer
@@ -45,10 +46,9 @@ def start(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Answer holders until SIGTERM or Ctrl-C. What was signed is kept in `attestations` in the party's folder."""
 
     async def work() -> None:
-        from aiohttp import web
-
         from relayer.attest.attester import Attester
         from relayer.attest.service import Service
+        from relayer.listening import listen
         from relayer.passphrase import passphrase
         from relayer.settings import SEED_FILE, load
         from settlement import seed
@@ -58,18 +58,13 @@ def start(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Attester.open(settings, own) as attester:
-            runner = web.AppRunner(Service(attester).application(), access_log=None)
-            await runner.setup()
-            try:
-                host, _, port = settings.attester.listen.rpartition(":")
-                await web.TCPSite(runner, host, int(port)).start()
-                bound = runner.addresses[0][1]
-                document = {"ready": True, "member": attester.member, "url": f"http://{host}:{bound}"}
-                emit(document, json, lambda: f'ready: "{document["member"]}" = "{document["url"]}"')
-                await stop.wait()
-            finally:
-                await runner.cleanup()
+        async with Attester.open(settings, own) as attester, AsyncExitStack() as stack:
+            address = settings.attester.listen
+            port = await listen(stack, "attester", Service(attester).application(), address)
+            url = f"http://{address.rpartition(':')[0]}:{port}"
+            document = {"ready": True, "member": attester.member, "url": url}
+            emit(document, json, lambda: f'ready: "{document["member"]}" = "{document["url"]}"')
+            await stop.wait()
 
     run_until_done(work(), json)
     typer.secho("stopped", err=True)

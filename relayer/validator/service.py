@@ -22,6 +22,7 @@ from chains.evm.client import Client
 from chains.evm.messaging.message import Lane
 from chains.registry import make_chain
 from relayer.errors import BadLane, LaneError, NotYet, SafetyHalt
+from relayer.listening import listen
 from relayer.messages.ends import Outbox
 from relayer.messages.relayer import lane_of
 from relayer.messages.waiting import first_of
@@ -71,12 +72,9 @@ class Validator:
             yield cls(settings, signers)
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
-        """Sign and serve until `stop` is set. Raises SafetyHalt."""
-        runner = web.AppRunner(self.application(), access_log=None)
-        await runner.setup()
-        try:
-            host, _, port = self._settings.validator.listen.rpartition(":")
-            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        """Sign and serve until `stop` is set. Raises CannotListen, SafetyHalt."""
+        async with AsyncExitStack() as stack:
+            await listen(stack, "validator", self.application(), self._settings.validator.listen)
             async with asyncio.TaskGroup() as group:
                 for signer in self.signers.values():
                     group.create_task(self._follow(signer, stop))
@@ -84,8 +82,6 @@ class Validator:
                     ready.set()
                 notify(READY)
             notify(STOPPING)
-        finally:
-            await runner.cleanup()
 
     async def _follow(self, signer: LaneSigner, stop: asyncio.Event) -> None:
         pause = STEP_SECONDS

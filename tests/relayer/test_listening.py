@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from relayer import listening
+from relayer.errors import CannotListen
 from relayer.testing.actors import free_port
 
 MANY = 300
@@ -26,7 +27,7 @@ async def listening_at(most: int):
     app = web.Application()
     app.add_routes([web.get("/", hello)])
     async with AsyncExitStack() as stack:
-        await listening.listen(stack, app, f"127.0.0.1:{port}", listening.Bounds(most))
+        await listening.listen(stack, "ops", app, f"127.0.0.1:{port}", listening.Bounds(most))
         yield port
 
 
@@ -94,7 +95,7 @@ async def test_one_peer_does_not_get_all_places():
     app = web.Application()
     app.add_routes([web.get("/", hello)])
     async with AsyncExitStack() as stack:
-        await listening.listen(stack, app, f"127.0.0.1:{port}", listening.Bounds(20, each=5))
+        await listening.listen(stack, "ops", app, f"127.0.0.1:{port}", listening.Bounds(20, each=5))
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
         ends = await asyncio.gather(*(closed(reader) for reader, _ in opened))
         assert sum(not end for end in ends) == 5
@@ -121,12 +122,12 @@ def app_of_one() -> web.Application:
 async def test_a_socket_is_for_its_owner_and_goes_when_it_is_not_listened_at(tmp_path):
     path = tmp_path / "a.sock"
     async with AsyncExitStack() as stack:
-        await listening.listen_at_socket(stack, app_of_one(), path)
+        await listening.listen_at_socket(stack, "api", app_of_one(), path)
         assert path.stat().st_mode & 0o777 == 0o600
         assert await at_socket(path) == "hello"
-        with pytest.raises(OSError, match="another process listens"):
+        with pytest.raises(CannotListen, match="another process listens"):
             async with AsyncExitStack() as other:
-                await listening.listen_at_socket(other, app_of_one(), path)
+                await listening.listen_at_socket(other, "api", app_of_one(), path)
         assert await at_socket(path) == "hello"
     assert not path.exists()
 
@@ -137,12 +138,12 @@ async def test_a_socket_that_a_dead_process_left_is_replaced_and_a_file_is_not(t
     left.bind(str(path))
     left.close()
     async with AsyncExitStack() as stack:
-        await listening.listen_at_socket(stack, app_of_one(), path)
+        await listening.listen_at_socket(stack, "api", app_of_one(), path)
         assert await at_socket(path) == "hello"
     path.write_text("something of somebody's")
-    with pytest.raises(OSError, match="no socket"):
+    with pytest.raises(CannotListen, match="no socket"):
         async with AsyncExitStack() as stack:
-            await listening.listen_at_socket(stack, app_of_one(), path)
+            await listening.listen_at_socket(stack, "api", app_of_one(), path)
     assert path.read_text() == "something of somebody's"
 
 
@@ -158,6 +159,6 @@ async def test_what_is_no_http_does_not_fill_the_log(caplog):
 
 async def test_an_address_that_is_taken_is_an_error():
     async with listening_at(1) as port:
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(CannotListen, match=rf"\[ops\] .*:{port}: .*in use"):
             async with AsyncExitStack() as stack:
-                await listening.listen(stack, web.Application(), f"127.0.0.1:{port}")
+                await listening.listen(stack, "ops", web.Application(), f"127.0.0.1:{port}")
