@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from chains.legs import NATIVE
 from chains.testing.bitcoind import Bitcoind
+from chains.testing.postgres import Postgres
 from chains.testing.processes import free_port
 from htlc.terms import LegTerms
 from relayer.party import Party
-from relayer.settings import Settings
+from relayer.settings import SEED_FILE, Settings
 from relayer.testing.actors import Actor
 from relayer.testing.world import World
 from settlement.agreement import Offer
@@ -40,34 +43,52 @@ TIMING: Final = {
 }
 
 
-class Arena:
-    """maker writes options and begins swaps, taker takes whatever is safe; both are read from outside."""
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is measured. daemons: of the maker, on one database. postgres: that is on a PostgreSQL server, as it
+    must be for several."""
 
-    def __init__(self, world: World, maker: Actor, taker: Actor) -> None:
+    daemons: int = 1
+    postgres: bool = False
+
+
+class Arena:
+    """makers, daemons of one party, write options and begin swaps; taker takes whatever is safe. Both parties are
+    read from outside."""
+
+    def __init__(self, world: World, makers: Sequence[Actor], taker: Actor) -> None:
         self.world = world
-        self.maker = maker
+        self.makers = tuple(makers)
+        self.maker = self.makers[0]
         self.taker = taker
         self.blocks = 0  # on each chain
         self._taker = ""  # its identity
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, deals: int) -> AsyncIterator[Arena]:
-        """Nodes and both processes, with money for so many deals."""
-        async with World(CHAINS, folder) as world:
-            maker, taker = (cls._actor(role, world) for role in ("maker", "taker"))
-            arena = cls(world, maker, taker)
-            async with arena.look_at(maker) as one, arena.look_at(taker) as other:
+    async def open(cls, folder: Path, deals: int, shape: Shape) -> AsyncIterator[Arena]:
+        """Nodes and both parties' processes, with money for so many deals."""
+        async with AsyncExitStack() as stack:
+            world = await stack.enter_async_context(World(CHAINS, folder))
+            database = ""
+            if shape.postgres:
+                database = (await stack.enter_async_context(Postgres())).url
+            makers = [cls._actor(f"maker-{number + 1}", world, database) for number in range(shape.daemons)]
+            for maker in makers[1:]:
+                shutil.copy(makers[0].folder / SEED_FILE, maker.folder / SEED_FILE)
+            taker = cls._actor("taker", world, "")
+            arena = cls(world, makers, taker)
+            async with arena.look_at(makers[0]) as one, arena.look_at(taker) as other:
                 await arena._endow((one, other), deals)
             try:
-                await asyncio.gather(maker.start(), taker.start())
+                await asyncio.gather(*(actor.start() for actor in (*makers, taker)))
                 async with arena._pace():
                     yield arena
             finally:
-                await asyncio.gather(maker.stop(), taker.stop())
+                await asyncio.gather(*(actor.stop() for actor in (*makers, taker)))
 
     @staticmethod
-    def _actor(role: str, world: World) -> Actor:
+    def _actor(role: str, world: World, database: str) -> Actor:
         chains = {name: {**world.settings(name), "timing": dict(TIMING)} for name in CHAINS}
         tables: dict[str, dict[str, Any]] = {
             "chains": chains,
@@ -77,7 +98,10 @@ class Arena:
             "log": {"level": "warning"},
             "ops": {"listen": f"127.0.0.1:{free_port()}", "margin": 0},
             "dashboard": {"listen": f"127.0.0.1:{free_port()}"},
+            "api": {"listen": f"127.0.0.1:{free_port()}", "auth": False},
         }
+        if database:
+            tables["party"] = {"folder": ".", "passphrase_file": "passphrase", "database": database}
         return Actor(role, world, CHAINS, tables=tables)
 
     @asynccontextmanager
@@ -164,6 +188,12 @@ class Arena:
 def board_url(settings: Settings) -> str:
     """The document behind a party's web page."""
     return f"http://{settings.dashboard.listen}/board"
+
+
+def api_urls(settings: Settings, deal: str) -> tuple[str, ...]:
+    """What programs ask most: how the party is, its deals, one of them, what stands at legs."""
+    paths = ("party", "deals?state=open", f"deals/{deal}", "legs")
+    return tuple(f"http://{settings.api.listen}/v1/{path}" for path in paths)
 
 
 def ready_url(settings: Settings) -> str:

@@ -1,4 +1,5 @@
-"""What one daemon carries: deals a minute, deals open at once, answers meanwhile, memory, processor, a restart.
+"""What a daemon, or several on one database, carry: deals a minute, deals open at once, answers meanwhile, memory,
+processor, a restart.
 
 Both parties are processes as an operator runs them, on real nodes with a block a second.
 """
@@ -17,7 +18,7 @@ import aiohttp
 from chains.errors import StrikelockError
 from htlc.ports import Deal
 from options.bench.machine import describe
-from relayer.bench.arena import Arena, board_url, ready_url
+from relayer.bench.arena import Arena, Shape, api_urls, board_url, ready_url
 from relayer.bench.filling import fill
 from relayer.bench.probe import Reads, cpu_seconds, peak_mb, resident_mb
 from relayer.party import Party
@@ -25,7 +26,8 @@ from relayer.settings import database_url
 from settlement.proposal import Proposal
 
 LOOK_SECONDS: Final = 0.5  # between two looks at the parties' databases
-READ_PAUSE: Final = 0.05  # between two reads of the page's document
+READ_PAUSE: Final = 0.05  # between two reads of the API
+PAGE_PAUSE: Final = 1.0  # between two reads of the page's whole document, as one page that is open makes them
 WAIT_SECONDS: Final = 1800.0  # for anything here
 UNDECIDED: Final = 40  # proposals that wait for an answer, at most
 BATCH: Final = 8  # proposals at once
@@ -73,9 +75,9 @@ class Followed:
         return sum(bool(deal.preimages) for deal in self.open.values())
 
 
-async def measure(sizes: Sizes, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+async def measure(sizes: Sizes, shape: Shape, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Every figure. Raises BenchStuck, and what nodes and parties raise."""
-    async with Arena.open(folder, sizes.deals + 20 * sizes.flying) as arena:
+    async with Arena.open(folder, sizes.deals + 20 * sizes.flying, shape) as arena:
         async with arena.look_at(arena.maker) as maker, arena.look_at(arena.taker) as taker:
             stage = Stage(arena, Followed(maker), Followed(taker), sizes, say)
             found = stage.told(await stage.deals_per_minute())
@@ -83,9 +85,13 @@ async def measure(sizes: Sizes, folder: Path, say: Callable[[str], None]) -> dic
             found |= stage.told(await stage.window())
         found |= stage.told(await _restart(arena, sizes, say))
     flags = f"--deals {sizes.deals} --stored {sizes.stored} --seconds {sizes.seconds:g} --flying {sizes.flying}"
+    if shape.postgres:
+        flags += f" --postgres --daemons {shape.daemons}"
     return {
         "command": f"strikelock bench daemon {flags}",
         "seed": "none: nothing is drawn but keys",
+        "database": "PostgreSQL" if shape.postgres else "SQLite",
+        "daemons": shape.daemons,
         **found,
         "machine": describe(),
     }
@@ -152,14 +158,16 @@ class Stage:
         return {"open_deals": len(self.maker.open), "opening_s": round(took, 1)}
 
     async def window(self) -> dict[str, Any]:
-        """Nothing happens but blocks: what the maker's process uses, and how quickly it answers."""
-        pid = self.arena.maker.pid
+        """Nothing happens but blocks: what the maker's processes use, and how quickly the first one answers."""
+        settings, pids = self.arena.maker.settings, [maker.pid for maker in self.arena.makers]
         self.say(f"reading for {self.sizes.seconds:.0f} s")
         await asyncio.sleep(3 * LOOK_SECONDS)
-        reads = Reads(board_url(self.arena.maker.settings), READ_PAUSE)
-        used, blocks = cpu_seconds(pid), self.arena.blocks
-        await reads.run(asyncio.get_running_loop().time() + self.sizes.seconds)
-        used, blocks = cpu_seconds(pid) - used, self.arena.blocks - blocks
+        reads = Reads(api_urls(settings, next(iter(self.maker.open))), READ_PAUSE)
+        page = Reads((board_url(settings),), PAGE_PAUSE)
+        used, blocks = sum(map(cpu_seconds, pids)), self.arena.blocks
+        until = asyncio.get_running_loop().time() + self.sizes.seconds
+        await asyncio.gather(reads.run(until), page.run(until))
+        used, blocks = sum(map(cpu_seconds, pids)) - used, self.arena.blocks - blocks
         await self._look()
         still = len(self.maker.open)
         self._bound(still == self.sizes.deals, f"{self.sizes.deals} deals that stay open, not {still}")
@@ -167,8 +175,10 @@ class Stage:
             "read_p50_ms": reads.quantile_ms(0.5),
             "read_p99_ms": reads.quantile_ms(0.99),
             "reads": len(reads.seconds),
-            "resident_mb": round(resident_mb(pid), 1),
-            "peak_resident_mb": round(peak_mb(pid), 1),
+            "page_p50_ms": page.quantile_ms(0.5),
+            "page_p99_ms": page.quantile_ms(0.99),
+            "resident_mb": round(max(map(resident_mb, pids)), 1),
+            "peak_resident_mb": round(max(map(peak_mb, pids)), 1),
             "cpu_ms_per_deal_and_block": round(used * 1000 / (self.sizes.deals * max(blocks, 1)), 3),
             "blocks": blocks,
         }
@@ -195,7 +205,7 @@ class Stage:
 
 async def _restart(arena: Arena, sizes: Sizes, say: Callable[[str], None]) -> dict[str, Any]:
     """From the start of the process until /ready says yes, with closed deals besides the open ones."""
-    await arena.maker.stop()
+    await asyncio.gather(*(maker.stop() for maker in arena.makers))
     stored = await fill(database_url(arena.maker.settings), sizes.stored)
     say(f"starting again with {stored} deals stored")
     began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 from dataclasses import dataclass, field
@@ -41,10 +42,10 @@ def _kilobytes(pid: int, name: str) -> int:
 
 @dataclass(slots=True)
 class Reads:
-    """Answers to one URL, asked for at an even pace whatever the last one took, so that a pause of the server is
-    counted by everybody who would have waited for it."""
+    """Answers to URLs, asked for in turn at an even pace whatever the last one took, so that a pause of the server
+    is counted by everybody who would have waited for it."""
 
-    url: str
+    urls: tuple[str, ...]
     pause: float
     seconds: list[float] = field(default_factory=list)
 
@@ -54,14 +55,16 @@ class Reads:
         limit = aiohttp.ClientTimeout(total=READ_SECONDS)
         async with aiohttp.ClientSession(timeout=limit) as session, asyncio.TaskGroup() as group:
             due = loop.time()
-            while due < until:
+            for url in itertools.cycle(self.urls):
+                if due >= until:
+                    break
                 await asyncio.sleep(max(0.0, due - loop.time()))
-                group.create_task(self._one(session))
+                group.create_task(self._one(session, url))
                 due += self.pause
 
-    async def _one(self, session: aiohttp.ClientSession) -> None:
+    async def _one(self, session: aiohttp.ClientSession, url: str) -> None:
         began = time.perf_counter()
-        async with session.get(self.url) as response:
+        async with session.get(url) as response:
             response.raise_for_status()
             await response.read()
         self.seconds.append(time.perf_counter() - began)

@@ -21,15 +21,18 @@ async def command(*words: str) -> dict:
     return json.loads(out)
 
 
-async def test_bench_daemon_prints_every_figure():
-    sizes = ("--deals", "3", "--stored", "50", "--seconds", "5", "--flying", "2")
+@pytest.mark.parametrize("shape", [(), ("--postgres", "--daemons", "2")], ids=["SQLite", "PostgreSQL"])
+async def test_bench_daemon_prints_every_figure(shape):
+    sizes = ("--deals", "3", "--stored", "50", "--seconds", "5", "--flying", "2", *shape)
     found = await command("bench", "daemon", *sizes)
     assert found["command"] == f"strikelock bench daemon {' '.join(sizes)}"
+    assert (found["database"], found["daemons"]) == (("PostgreSQL", 2) if shape else ("SQLite", 1))
     assert found["open_deals"] == 3
     assert found["stored_deals"] == 50
     assert found["blocks"] >= 2
     assert found["reads"] == 100
     assert 0 < found["read_p50_ms"] <= found["read_p99_ms"]
+    assert 0 < found["page_p50_ms"] <= found["page_p99_ms"]
     assert 50 < found["resident_mb"] <= found["peak_resident_mb"] < 300
     assert found["cpu_ms_per_deal_and_block"] > 0
     assert 0 < found["restart_to_listening_s"] <= found["restart_to_ready_s"] < 60
