@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -74,12 +75,13 @@ def error_document(error: StrikelockError) -> dict[str, Any]:
 
 
 def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNING) -> T:
-    """Run a command's work; errors of ours become a message and an exit code."""
+    """Run a command's work; errors of ours become a message and an exit code. SIGTERM takes it back like Ctrl-C,
+    and it ends what it started; who drains instead has a handler of its own."""
     import asyncio
 
     log_to_stderr(level)
     try:
-        return asyncio.run(work)
+        return asyncio.run(_terminable(work))
     except StrikelockError as error:
         fail(error, as_json)
     except BaseExceptionGroup as group:
@@ -87,10 +89,20 @@ def run(work: Coroutine[Any, Any, T], as_json: bool, level: int = logging.WARNIN
         if ours is None:
             raise
         fail(_first(ours), as_json)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         typer.secho("interrupted", err=True)
         raise typer.Exit(Exit.INTERRUPTED) from None
     raise AssertionError("not reached")
+
+
+async def _terminable(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+    import signal
+
+    task = asyncio.current_task()
+    if task is not None and threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
 
 def _first(group: BaseExceptionGroup[StrikelockError]) -> StrikelockError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,31 @@ def test_an_empty_list_of_deals(tmp_path):
     assert json.loads(call("deal", "list", "-c", str(config), "--json").stdout) == {"deals": [], "proposals": []}
     done = call("deal", "refund", "0" * 32, "-c", str(config), "--json", code=1)
     assert json.loads(done.stdout)["error"]["type"] == "NoSuchDeal"
+
+
+ENDS_WHAT_IT_STARTED = """
+import asyncio
+from relayer.cli.output import run
+
+async def work():
+    try:
+        print("started", flush=True)
+        await asyncio.sleep(100)
+    finally:
+        print("ended", flush=True)
+
+run(work(), as_json=False)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_stopped_ends_what_it_started(number) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDS_WHAT_IT_STARTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert out == "ended\n"
+    assert "interrupted" in err
+    assert process.returncode != 0
