@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,6 @@ from chains.errors import ChainUnavailable, RpcError
 from chains.evm.errors import Reverted, TransportFailed
 
 if TYPE_CHECKING:
-    from web3 import AsyncWeb3
-
     from chains.evm.transport import Transport
 
 FIRST_PAUSE = 0.05  # seconds before the second try; doubled each time, with jitter
@@ -35,14 +32,12 @@ class Client:
         self.url = url
         self.timeout = timeout
         self.patience = patience
-        self.w3: AsyncWeb3[Any] | None = None
         self._transport: Transport | None = None
 
     async def open(self) -> None:
-        """Load web3 (a second of work, so off the event loop) and prepare the transport."""
+        """Prepare the transport; it connects with the first request."""
         if self._transport is None:
-            await asyncio.to_thread(_load_web3)
-            self._transport, self.w3 = _make_transport(self.url, self.timeout)
+            self._transport = _make_transport(self.url, self.timeout)
 
     async def close(self) -> None:
         transport, self._transport = self._transport, None
@@ -71,7 +66,7 @@ class Client:
         if self._transport is None:
             raise ChainUnavailable(self.name, "the connection is not open")
         try:
-            answer: Any = await self._transport.make_request(method, list(params))  # type: ignore[arg-type]
+            answer = await self._transport.ask(method, params)
         except TransportFailed as failure:
             return str(failure), None
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
@@ -108,22 +103,8 @@ def _from_hex(data: Any) -> bytes | None:
         return None
 
 
-def _load_web3() -> None:
-    """A library below web3 raises Python's recursion limit a hundredfold. It is put back: with that limit, 64 kB
-    of brackets from a stranger overflow the C stack in the JSON parser and end the process."""
-    limit = sys.getrecursionlimit()
-    import web3  # noqa: F401
-
-    sys.setrecursionlimit(limit)
-
-
-def _make_transport(url: str, timeout: float) -> tuple[Transport, AsyncWeb3[Any]]:
-    from web3 import AsyncWeb3
-
+def _make_transport(url: str, timeout: float) -> Transport:
     from chains.evm.transport import HttpTransport, SocketTransport
 
-    if url.startswith(("ws://", "wss://")):
-        socket = SocketTransport(url, timeout)
-        return socket, AsyncWeb3(socket)
-    http = HttpTransport(url, timeout)
-    return http, AsyncWeb3(http)
+    kind = SocketTransport if url.startswith(("ws://", "wss://")) else HttpTransport
+    return kind(url, timeout)

@@ -28,7 +28,7 @@ class Transaction:
 
     def sign(self, chain: str, sender: str, secret: bytes) -> SignedTx:
         """Signed for the port; deterministic (RFC 6979)."""
-        import rlp  # type: ignore[import-untyped]  # loads half of web3
+        import rlp  # type: ignore[import-untyped]  # a fifth of a second
 
         fields = self._fields()
         digest = keccak256(_TYPE + rlp.encode(fields))

@@ -1,23 +1,20 @@
-"""How requests reach the node, over HTTP or WebSocket: providers of our own for web3 (docs/decisions/).
+"""How JSON-RPC requests reach the node, over HTTP or WebSocket (why not by web3: docs/decisions/).
 
-web3's HTTP provider takes a lock of the whole process in a thread, at every request; one that is cancelled at that
-moment leaves it taken for good, and nothing is answered from then on. Its WebSocketProvider waits for an answer by
-spinning the event loop and needs a listener that the caller drains. Ours keep one future per request, notice a
-silent peer by heartbeats, and hand subscription events to a callback.
+Every request has a future of its own, a time-out is the end of a connection, a silent peer is noticed by
+heartbeats, and subscription events go to a callback.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket as sockets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import aiohttp
-from web3.providers.async_base import AsyncJSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from chains.evm.errors import TransportFailed
 
@@ -31,7 +28,9 @@ QUICK_ACK = getattr(sockets, "TCP_QUICKACK", None)  # on Linux
 class Transport(Protocol):
     """One connection, or pool of them, to one node. After TransportFailed the next request connects anew."""
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse: ...
+    async def ask(self, method: str, params: Sequence[Any]) -> Any:
+        """The node's answer to one request, whatever JSON it is. Raises TransportFailed."""
+        ...
 
     def on_block(self, announced: Callable[[], None]) -> bool:
         """Have `announced` called when the node announces a block, and when a connection ends. False where this
@@ -41,23 +40,23 @@ class Transport(Protocol):
     async def disconnect(self) -> None: ...
 
 
-class HttpTransport(AsyncJSONBaseProvider):
+class HttpTransport:
     """JSON-RPC by POST over one aiohttp session that keeps its connections."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        super().__init__()
         self.url = url
         self._limits = aiohttp.ClientTimeout(total=timeout)
+        self._numbers = itertools.count(1)
         self._session: aiohttp.ClientSession | None = None
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    async def ask(self, method: str, params: Sequence[Any]) -> Any:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._limits, headers=JSON)
-        data = self.encode_rpc_request(method, params)
+        data = request(next(self._numbers), method, params)
         try:
             async with self._session.post(self.url, data=data) as response:
                 response.raise_for_status()
-                return self.decode_rpc_response(await response.read())
+                return json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise TransportFailed(_words(error)) from error
 
@@ -70,30 +69,29 @@ class HttpTransport(AsyncJSONBaseProvider):
             await session.close()
 
 
-class SocketTransport(AsyncJSONBaseProvider):
+class SocketTransport:
     """JSON-RPC over one WebSocket, connected when first needed."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        super().__init__()
         self.url = url
         self.timeout = timeout
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._waiting: dict[int, asyncio.Future[RPCResponse]] = {}
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._announced: Callable[[], None] = lambda: None
         self._connecting = asyncio.Lock()
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        request = self.form_request(method, params)
-        number = int(str(request["id"]))
-        answer: asyncio.Future[RPCResponse] = asyncio.get_running_loop().create_future()
+    async def ask(self, method: str, params: Sequence[Any]) -> Any:
+        number = next(self._numbers)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         socket = None
         try:
             async with asyncio.timeout(self.timeout):
                 socket = await self._connected()
                 self._waiting[number] = answer
-                await socket.send_bytes(self.encode_rpc_dict(request))
+                await socket.send_bytes(request(number, method, params))
                 return await answer
         except TimeoutError as error:
             await self._drop(socket)
@@ -123,8 +121,8 @@ class SocketTransport(AsyncJSONBaseProvider):
                     self.url, heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE
                 )
                 self._listener = asyncio.create_task(self._read(self._socket))
-                request = self.form_request(RPCEndpoint("eth_subscribe"), ["newHeads"])
-                await self._socket.send_bytes(self.encode_rpc_dict(request))  # its answer is of no interest
+                subscription = request(next(self._numbers), "eth_subscribe", ["newHeads"])
+                await self._socket.send_bytes(subscription)  # its answer is of no interest
             return self._socket
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -150,7 +148,7 @@ class SocketTransport(AsyncJSONBaseProvider):
             return
         future = self._waiting.get(message.get("id", -1))
         if future is not None and not future.done():
-            future.set_result(message)  # type: ignore[arg-type]
+            future.set_result(message)
 
     def _fail(self, reason: str) -> None:
         for future in self._waiting.values():
@@ -171,6 +169,11 @@ class SocketTransport(AsyncJSONBaseProvider):
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with asyncio.timeout(CLOSING):
                 await socket.close()
+
+
+def request(number: int, method: str, params: Sequence[Any]) -> bytes:
+    """A request of JSON-RPC 2.0."""
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}).encode()
 
 
 def _acknowledge(socket: aiohttp.ClientWebSocketResponse) -> None:

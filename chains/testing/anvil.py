@@ -39,7 +39,8 @@ class Anvil(NodeProcess):
     """An anvil with a chain id of its own and ten rich accounts, which it signs for.
 
     mining: "auto" mines each transaction at once, "manual" mines when told, a number mines every so many
-    seconds. folder: data folder; one of its own if None. Amounts are wei, times UNIX seconds.
+    seconds. folder: data folder; one of its own if None. states: of how many
+    blocks it knows the state. Amounts are wei, times UNIX seconds.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Anvil(NodeProcess):
         hardfork: str = HARDFORK,
         folder: Path | None = None,
         port: int | None = None,
+        states: int = STATES,
         extra: Sequence[str] = (),
     ) -> None:
         self.program = find("anvil")
         self.mining = mining
         self.hardfork = hardfork
+        self.states = states
         self.extra = tuple(extra)
         super().__init__("anvil", folder, port)
         self.chain_id = chain_id or self._remembered_chain_id() or FIRST_CHAIN_ID + secrets.randbelow(CHAIN_IDS)
@@ -95,7 +98,7 @@ class Anvil(NodeProcess):
             "--cache-path": self.folder / "cache",
             "--state": self._state,
             "--state-interval": NEVER,
-            "--prune-history": STATES,
+            "--prune-history": self.states,
         }
         words = [str(word) for option in options.items() for word in option]
         return [str(self.program), *words, "--preserve-historical-states", *mining, *self.extra]

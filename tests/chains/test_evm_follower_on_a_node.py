@@ -147,7 +147,7 @@ async def test_a_new_watcher_looks_back_for_deposits_and_spends(here: World) -> 
 async def test_pruned_state_counts_from_where_the_node_still_has_it(
     anvil_factory: Callable[..., Awaitable[Anvil]],
 ) -> None:
-    node = await anvil_factory(extra=["--prune-history", "8"])
+    node = await anvil_factory(states=8)
     async with world(node) as here:
         writer, holder = await here.wallet(), await here.wallet()
         swap = await here.swap_leg("native", 10**9, holder, writer)
