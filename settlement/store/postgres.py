@@ -122,7 +122,7 @@ class PostgreSQL:
         return NoLock()
 
     def epoch(self, folder: Path | None) -> SharedEpoch:
-        return SharedEpoch(folder)
+        return SharedEpoch(folder and folder / f"{self._url.database}.epoch")
 
 
 _QUEUE = text(f"SELECT pg_advisory_xact_lock({QUEUE})")

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from settlement.store.errors import StoreUnavailable
 
-FILE = "strikelock.epoch"
 FILE_MODE = 0o600
 STAMP = 16  # hex digits of the time, milliseconds
 WIDTH = 20  # digits of the count
@@ -25,10 +24,10 @@ DAMAGED = "~"  # sorts after every id: whatever is found counts as restored
 
 
 class SharedEpoch:
-    """The memory of one daemon; of none where there is no folder for it."""
+    """The memory of one daemon, in the file `path`; nothing is remembered where that is None."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.path = None if folder is None else folder / FILE
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
         self._known: tuple[str, int] | None = None
 
     def matches(self, id_: str, count: int) -> bool:

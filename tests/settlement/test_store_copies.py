@@ -335,7 +335,7 @@ async def test_a_restore_is_found_once_however_many_daemons_there_are(postgres_u
 async def test_a_damaged_side_file_counts_as_a_restore(postgres_url, tmp_path):
     async with await Store.open(postgres_url, drive=True, folder=tmp_path) as store:
         await store.add(deal(1))
-    (tmp_path / "strikelock.epoch").write_text("{")
+    (tmp_path / "ours.epoch").write_text("{")
     assert await limits(postgres_url, tmp_path) == (True, [True])
     assert await limits(postgres_url, tmp_path) == (False, [True])
 
