@@ -27,6 +27,7 @@ from relayer.addresses import host_part, is_local
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
+DATABASE = r"^([^:]*|sqlite:///.+|postgresql://.+/.+)$"
 SEED_FILE = "seed.json"
 
 
@@ -78,7 +79,7 @@ class PartySettings(Section):
     )
     database: str = Field(
         default="",
-        pattern=r"^([^:]*|sqlite:///.+|postgresql://.+/.+)$",
+        pattern=DATABASE,
         description="path, sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME, which several daemons of one"
         " seed may share; empty: strikelock.db in the folder",
     )
@@ -193,6 +194,12 @@ class LimitSettings(Section):
 class RelaySettings(Section):
     """A relayer: carries messages, pushes spends, holds nothing but gas."""
 
+    database: str = Field(
+        default="",
+        pattern=DATABASE,
+        description="as `party.database`, but a relayer's own; several of one seed may share one on PostgreSQL;"
+        " empty: relay.db in the folder",
+    )
     gas: int = Field(default=12_000_000, ge=200_000, le=16_000_000, description="of one delivery at the most")
     bytes: int = Field(default=96_000, ge=10_000, le=120_000, description="call data of one delivery at the most")
     flights: int = Field(default=4, ge=1, le=16, description="deliveries under way at once on one chain")
@@ -472,6 +479,8 @@ def load(file: Path, overrides: Iterable[str] = ()) -> Settings:
             problems += _feed_problems(name, feed, settings)
         problems += _strange_names("explorers", settings.explorers, settings.chains)
         problems += _strange_assets(settings)
+        if settings.relay.database and settings.relay.database == settings.party.database:
+            problems.append(Problem("relay.database", "a relayer wants a database of its own: it drives no deals"))
     if settings is None or problems:
         raise BadConfig(str(file), tuple(problems))
     return _anchored(settings, file.resolve().parent)

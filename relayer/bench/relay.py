@@ -180,7 +180,7 @@ async def _fill(world: LaneWorld, path: str, count: int) -> None:
                 tree.append(message.id)
                 if tree.count % CHUNK == 0:
                     roots[tree.count // CHUNK - 1] = tree.levels[0][-1]
-            await store.messages.add(part, roots, f"searched:{NAME}", Spans())
+            await store.messages.add(world.lane.id, part, roots, f"searched:{NAME}", Spans())
         await store.messages.put_spans(f"settled:{NAME}", Spans([(0, max(0, count - 1000))]))
 
 

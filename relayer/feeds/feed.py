@@ -111,6 +111,10 @@ class FeedRunner:
         if light != self._light.address:
             raise BadFeed(self.name, f"the registry believes the light client {light}")
 
+    async def take_up(self) -> None:
+        """Go on where another process stopped: what we planned and saw before was then."""
+        self._planned, self._failed, self._seen = [], "", ()
+
     # --- one step
 
     async def step(self) -> bool:
@@ -181,7 +185,7 @@ class FeedRunner:
         depth = record.spend if request.spender else record.funding or 0
         if depth < self._depth:
             return "registered"
-        await self._book.finish(request, int(self._clock.now()))
+        await self._book.finish(request, int(self._clock.now()), self.id)
         return "final"
 
     def learned(self, push: Push, state: TxState) -> None:

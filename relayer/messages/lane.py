@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from chains.evm.messaging.errors import TooFewSignatures
 from chains.evm.messaging.message import HEAD_BYTES, Lane, Message
 from chains.evm.messaging.quorum import Checkpoint, SignerSet
 from chains.port import TxState
+from htlc.errors import Fenced
 from htlc.ports import Clock
 from relayer.errors import Undeliverable
 from relayer.messages.ends import GROUP, Block, Inbox, Outbox
@@ -75,6 +77,7 @@ class LaneRunner:
     ) -> None:
         self.name = name
         self.lane = lane
+        self.id = lane.id
         self.source, self.destination = settings.source, settings.destination
         self.state = LaneState()
         self._settings = settings
@@ -112,9 +115,19 @@ class LaneRunner:
             first = next(self.state.settled.gaps(0, self._log.tree.count), (self._log.tree.count, 0))[0]
             self._notice(await self._book.sent_by(self.lane, self._settings.herald, first))
 
+    async def take_up(self) -> None:
+        """Go on where another process stopped. What we found out before and did not store was its to find out.
+        Raises as `open` does."""
+        if self._keeping is not None:
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        self._keeping = self._unstored = None
+        self._glanced, self._brought, self._settled_at = frozenset(), {}, ("", 0)
+        await self.open()
+
     async def close(self) -> None:
         await self._signatures.close()
-        await self.kept()
+        with suppress(Fenced):  # whoever holds it now finds out what we did not store
+            await self.kept()
 
     @property
     def head(self) -> str:
@@ -176,7 +189,8 @@ class LaneRunner:
         if self._keeping is not None:
             if not self._keeping.done():
                 return  # the next step's turn
-            self._keeping.result()
+            keeping, self._keeping = self._keeping, None
+            keeping.result()
         self._keeping = asyncio.create_task(self._keep())
 
     async def kept(self) -> None:
@@ -193,7 +207,9 @@ class LaneRunner:
             self._unstored = None if self._unstored is proved else self._unstored
 
     async def learn(self) -> None:
-        """Follow the source to its newest final block."""
+        """Follow the source to its newest final block, unless another process does so."""
+        if self._book.held(self.id) is None:
+            return
         final = await self._outbox.final()
         await self._read(final, *(await self._outbox.checkpoint(final)))
         await self._log.flush()
@@ -254,7 +270,7 @@ class LaneRunner:
         for low, high in found:
             self.state.settled.add(low, high)
         if self.state.settled.size > before:
-            await self._book.put_spans(self._settling, self.state.settled)
+            await self._book.put_progress(self.id, self._settling, self.state.settled)
             self._forget_done()
 
     def _all_settled(self, span: tuple[int, int]) -> bool:
@@ -519,7 +535,7 @@ class LaneRunner:
         data = calls.retry(message)
         gas = message.gas + BATCH_GAS + RESERVE_GAS
         await self._pusher.simulate(self.name, self.lane.inbox, data, gas)
-        return (await self._pusher.push(self.lane.id, 0, 0, self.lane.inbox, data, gas)).tx.txid
+        return (await self._pusher.push(b"", 0, 0, self.lane.inbox, data, gas)).tx.txid  # whoever holds the lane
 
 
 def _add_bits(spans: Spans, group: int, bits: int) -> None:

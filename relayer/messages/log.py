@@ -36,6 +36,7 @@ class LaneLog:
         self.tree = Tree()
         self._book = book
         self._since = since
+        self._lane = b""
         self._searched = f"searched:{name}"
         self._spans = Spans()
         self._unsaved = 0  # blocks
@@ -46,7 +47,7 @@ class LaneLog:
 
     async def open(self, lane: bytes) -> None:
         """Build the tree again from what is stored: one node for each chunk, and the last leaves."""
-        self.tree = Tree()
+        self._lane, self.tree = lane, Tree()
         for root in await self._book.chunk_roots(lane):
             self.tree.append_chunk(root)
         for leaf in await self._book.ids(lane, len(self.tree.levels[0])):
@@ -68,7 +69,7 @@ class LaneLog:
             if not self._unstored and self._unsaved < UNSAVED:
                 return  # a block without messages is searched again in no time
             stored, roots = list(self._unstored), dict(self._roots)
-            await self._book.add(stored, roots, self._searched, self._spans)
+            await self._book.add(self._lane, stored, roots, self._searched, self._spans)
             del self._unstored[: len(stored)]
             self._roots = {number: node for number, node in self._roots.items() if number not in roots}
             self._unsaved = 0

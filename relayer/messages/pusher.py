@@ -8,7 +8,8 @@ second: a party's or a tower's spends, which have deadlines, never wait behind d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -18,7 +19,7 @@ from chains.evm.account import derive_account
 from chains.evm.adapter import EvmChain
 from chains.evm.artifact import error_name
 from chains.evm.errors import Reverted
-from chains.evm.purse import Call, Purse, Standing
+from chains.evm.purse import Call, Purse, Slot, Standing
 from chains.evm.reverts import words_of
 from chains.evm.transaction import claimed, read_transaction
 from chains.legs import NATIVE
@@ -73,7 +74,7 @@ class Pusher:
 
     async def push(self, lane: bytes, first: int, end: int, to: str, data: bytes, gas: int) -> Push:
         """Sign, store and send a delivery. Raises FeeAboveCap, InsufficientFunds, ChainUnavailable."""
-        async with self._turn:
+        async with self._signing():
             known = await self._known()
             slot = await self._purse.slot([one.tx for one in self.flying], None, known)
             price = self._estimate(known).economical
@@ -86,6 +87,30 @@ class Pusher:
             return False
         self.freed.clear()
         return True
+
+    @asynccontextmanager
+    async def _signing(self) -> AsyncIterator[None]:
+        """Our turn to sign: one nonce at a time, of all relayers that pay from the account. What others signed is
+        among what flies then, and how the account stands is asked anew."""
+        async with self._turn, self._book.turn(self.name) as moved:
+            if moved:
+                self._standing = None
+                self._add(await self._stored())
+            yield
+
+    async def _stored(self) -> list[Push]:
+        return [push for push in await self._book.flying() if push.tx.chain == self.name]
+
+    def _add(self, pushes: Iterable[Push]) -> None:
+        """Let what is new of these fly and wait."""
+        known = {push.number for push in self.flying}
+        fresh = tuple(push for push in pushes if push.number not in known)
+        self.flying = (*self.flying, *fresh)
+        self.waiting = (*self.waiting, *fresh)
+
+    def _ours(self, push: Push) -> bool:
+        """Whether its lane or feed is ours to carry. One of no lane is everybody's."""
+        return not push.lane or self._book.held(push.lane) is not None
 
     async def _known(self) -> Standing:
         """How our account and the market stand, asked for once a block. What we send ourselves is in `flying`."""
@@ -100,9 +125,7 @@ class Pusher:
     async def _send(self, lane: bytes, first: int, end: int, tx: SignedTx) -> Push:
         since = self._height()
         pushed = await self._book.push(lane, first, end, tx, since, int(self._clock.now()))
-        if pushed.number not in {push.number for push in self.flying}:
-            self.flying = (*self.flying, pushed)
-            self.waiting = (*self.waiting, pushed)
+        self._add([pushed])
         await self._broadcast(pushed)
         self.sent.set()
         return pushed
@@ -129,23 +152,27 @@ class Pusher:
         Raises ChainUnavailable."""
         async with self._following:
             self.sent.clear()
+            known = {push.number for push in self.flying}
             await self.chain.look()
-            flying = [push for push in await self._book.flying() if push.tx.chain == self.name]
+            flying = await self._stored()
             states = [(push, await self.chain.trace(push.tx, push.since)) for push in flying]
             final = set()
             for push, state in states:
-                if state.phase in ENDED and state.depth >= self.chain.timing.depth:
-                    await self._book.settle(push.number, state)
+                ended = state.phase in ENDED and state.depth >= self.chain.timing.depth
+                if ended and self._ours(push):
+                    await self._book.settle(push, state)
                     final.add(push.number)
-            self._take(flying, final, [push for push, state in states if not state.depth])
+            known |= {push.number for push in flying}
+            self._take(flying, final, [push for push, state in states if not state.depth], known)
             await self._hurry(self.waiting)
             await self._heal()
             await self._known()
             return [(push, state) for push, state in states if state.phase is TxPhase.MINED]
 
-    def _take(self, found: Sequence[Push], final: set[int], waiting: Sequence[Push]) -> None:
-        """Remember what a look has shown. What was sent while it lasted it has not seen."""
-        known, before = {push.number for push in found}, len(self.waiting)
+    def _take(self, found: Sequence[Push], final: set[int], waiting: Sequence[Push], known: set[int]) -> None:
+        """Remember what a look has shown. What was sent while it lasted it has not seen: it is not among `known`.
+        What flew before and was not found was settled by another process."""
+        before = len(self.waiting)
         self.flying = (
             *(push for push in found if push.number not in final),
             *(push for push in self.flying if push.number not in known),
@@ -160,7 +187,7 @@ class Pusher:
         newest = {push.tx.claims: push for push in waiting}
         limit = PATIENCE * self.chain.timing.inclusion * self.chain.timing.interval
         for push in newest.values():
-            if self._clock.now() - push.signed_at < limit:
+            if not self._ours(push) or self._clock.now() - push.signed_at < limit:
                 await self._broadcast(push)
                 continue
             try:
@@ -170,7 +197,9 @@ class Pusher:
                 await self._broadcast(push)
 
     async def _replace(self, push: Push) -> None:
-        async with self._turn:
+        async with self._signing():
+            if any(one.tx.claims == push.tx.claims and one.number > push.number for one in self.flying):
+                return  # another process did so
             old = read_transaction(push.tx)
             known = await self._purse.standing()
             slot = await self._purse.slot([one.tx for one in self.flying], push.tx, known)
@@ -182,15 +211,23 @@ class Pusher:
 
     async def _heal(self) -> None:
         """Close gaps below the nonces of what flies: until they are used, nothing above them is mined."""
-        nonces = {claimed(push.tx)[1] for push in self.waiting}
-        if not nonces:
+        if await self._gap() is None:
             return
-        async with self._turn:
-            known = await self._purse.standing()
-            slot = await self._purse.slot([one.tx for one in self.flying], None, known)
-            if slot.nonce > max(nonces):
-                return  # the next free one is above them all
+        async with self._signing():
+            gap = await self._gap()
+            if gap is None:
+                return  # another process closed it
+            slot, known = gap
             price = self._estimate(known).urgent
             tx = await self._purse.sign(Call(self.address), PAYMENT_GAS, slot, price, self._cap, [], known)
             log.warning("a gap in the nonces is closed", chain=self.name, nonce=slot.nonce)
             await self._send(b"", 0, 0, tx)
+
+    async def _gap(self) -> tuple[Slot, Standing] | None:
+        """The next free nonce, and how the account stands, where something that waits is above it."""
+        if not self.waiting:
+            return None
+        known = await self._purse.standing()
+        slot = await self._purse.slot([one.tx for one in self.flying], None, known)
+        highest = max((claimed(push.tx)[1] for push in self.waiting), default=-1)
+        return (slot, known) if slot.nonce < highest else None

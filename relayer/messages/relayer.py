@@ -19,6 +19,7 @@ from chains.evm.adapter import EvmChain
 from chains.evm.client import Client
 from chains.evm.messaging.message import Lane
 from chains.registry import make_chain
+from htlc.errors import Fenced
 from htlc.protocols import protocol
 from relayer.errors import BadLane, LaneError, LogsContradict, NoSuchFeed, NoSuchLane, NoSuchMessage
 from relayer.feeds.feed import FeedRunner
@@ -43,6 +44,7 @@ FIRST_PAUSE: Final = 0.5  # seconds after a failure; doubled each time, with jit
 LONGEST_PAUSE: Final = 60.0
 CONTRADICTIONS: Final = 10  # in a row, until a lane is halted
 WATCH_SECONDS: Final = 10.0  # between two looks at which deals are watched
+SHARE_SECONDS: Final = 2.0  # between two looks at which lanes and feeds are there to be carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Relayer:
         self.pushers = parts.pushers
         self.runners = {name: self._runner(name, lane) for name, lane in parts.settings.lanes.items()}
         self.feeds = {name: self._feed(name, feed) for name, feed in parts.settings.feeds.items()}
+        self._ids = (*(lane.id for lane in self.runners.values()), *(feed.id for feed in self.feeds.values()))
+        self._taken: dict[bytes, int | None] = {}  # of each lane and feed the lease under which we took it up
 
     @classmethod
     @asynccontextmanager
@@ -78,8 +82,9 @@ class Relayer:
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
             settings.party.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = str(settings.party.folder / DATABASE_FILE)
-            store = await stack.enter_async_context(await Store.open(path, drive=drive))
+            url = settings.relay.database or str(settings.party.folder / DATABASE_FILE)
+            folder, lease = settings.party.folder, settings.party.lease
+            store = await stack.enter_async_context(await Store.open(url, drive=drive, folder=folder, lease=lease))
             chains = await open_chains(stack, settings, clock)
             destinations = {lane.destination for lane in settings.lanes.values()}
             destinations |= {feed.destination for feed in settings.feeds.values()}
@@ -89,6 +94,9 @@ class Relayer:
             if settings.relay.packages is not None and drive:
                 tower = await stack.enter_async_context(Tower.open(settings, seed, settings.relay.packages))
             relayer = cls(Parts(settings, store, chains, pushers, tower, clock))
+            if drive:
+                await store.messages.share(relayer._ids)
+            relayer._taken = {id_: store.messages.held(id_) for id_ in relayer._ids}
             for feed in relayer.feeds.values():
                 await stack.enter_async_context(feed.opened())
             for runner in relayer.runners.values():
@@ -132,7 +140,7 @@ class Relayer:
     async def run(self, stop: asyncio.Event) -> None:
         """Carry until `stop` is set."""
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(self._watch())]
+            beside = [group.create_task(self._watch()), group.create_task(self._share())]
             carrying = [group.create_task(self._carry(runner, stop)) for runner in self.runners.values()]
             carrying += [group.create_task(self._follow(pusher, stop)) for pusher in self.pushers.values()]
             carrying += [group.create_task(self._feed_on(feed, stop)) for feed in self.feeds.values()]
@@ -161,6 +169,9 @@ class Relayer:
         while not stop.is_set():
             announcement = source.announcement
             try:
+                if not await self._take(runner):
+                    await first_of(IDLE_SECONDS, stop.wait())
+                    continue
                 full = await runner.advance()
                 unsigned = min(2 * unsigned, IDLE_SECONDS) if runner.unsigned else SIGNING_PAUSE
                 for_ = unsigned if runner.unsigned else IDLE_SECONDS
@@ -174,7 +185,7 @@ class Relayer:
                 log.warning("lane contradicts itself", lane=runner.name, reason=error.reason, times=contradictions)
                 if contradictions >= CONTRADICTIONS:
                     await self.store.messages.halt(runner.lane.id, error.reason)
-            except (ChainError, LaneError) as error:
+            except (ChainError, LaneError, Fenced) as error:
                 runner.state.trouble = str(error)
                 log.warning("lane waits", lane=runner.name, reason=str(error))
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
@@ -186,12 +197,15 @@ class Relayer:
         pusher = self.pushers[feed.destination]
         while not stop.is_set():
             try:
+                if not await self._take(feed):
+                    await first_of(IDLE_SECONDS, stop.wait())
+                    continue
                 pusher.freed.clear()
                 await feed.step()
                 pause = FIRST_PAUSE
                 await first_of(IDLE_SECONDS, stop.wait(), pusher.freed.wait())
                 continue
-            except (ChainError, LaneError, NoCommonBlock) as error:
+            except (ChainError, LaneError, NoCommonBlock, Fenced) as error:
                 feed.state.trouble = str(error)
                 log.warning("feed waits", feed=feed.name, reason=str(error))
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
@@ -210,20 +224,44 @@ class Relayer:
                 await first_of(IDLE_SECONDS, stop.wait(), block, *([] if pusher.waiting else [pusher.sent.wait()]))
                 pause = FIRST_PAUSE
                 continue
-            except (ChainError, LaneError) as error:
+            except (ChainError, LaneError, Fenced) as error:
                 log.warning("deliveries can't be followed", chain=pusher.name, reason=str(error))
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _look_after(self, pusher: Pusher, runners: Iterable[LaneRunner]) -> None:
-        """Follow what was sent, and settle what is delivered for good."""
+        """Follow what was sent, and settle what is delivered for good on lanes that we carry."""
         for push, state in await pusher.follow():
-            for runner in runners:
+            for runner in filter(self._carries, runners):
                 runner.learned(push, state)
-            for feed in self.feeds.values():
+            for feed in filter(self._carries, self.feeds.values()):
                 feed.learned(push, state)
-        for runner in runners:
+        for runner in filter(self._carries, runners):
             await runner.settle()
+
+    def _carries(self, one: LaneRunner | FeedRunner) -> bool:
+        """Whether we hold it, and know what is stored of it."""
+        epoch = self.store.messages.held(one.id)
+        return epoch is not None and epoch == self._taken[one.id]
+
+    async def _take(self, one: LaneRunner | FeedRunner) -> bool:
+        """Whether a lane or feed is ours to carry, of all relayers that share the database. What others did since
+        we carried it is read first, and what they sent."""
+        epoch = self.store.messages.held(one.id)
+        if epoch is None:
+            one.state.trouble = None  # if there is any, another relayer has it
+        if epoch is None or epoch == self._taken[one.id]:
+            return epoch is not None
+        await one.take_up()
+        await self._look_after(self.pushers[one.destination], ())
+        self._taken[one.id] = epoch
+        return True
+
+    async def _share(self) -> None:
+        """Keep up with what there is for us to carry."""
+        while True:
+            await asyncio.sleep(SHARE_SECONDS)
+            await self.store.messages.distribute(self._ids)
 
     async def _once(self, runner: LaneRunner) -> bool:
         """Follow what was sent, then one step of a lane; whether there is more to do."""

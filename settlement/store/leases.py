@@ -83,6 +83,7 @@ class Leases:
         self._seconds = seconds
         self._held: dict[tuple[str, str], int] = {}
         self._beating: asyncio.Task[None] | None = None
+        self.shared = False  # we drive, and others may as well
         self.me = secrets.token_hex(16)
         self._question = self._asking()
 
@@ -92,6 +93,7 @@ class Leases:
         """Be one of those that drive, until `stop`."""
         if self._database.backend.alone:
             return
+        self.shared = True
         await self._renew()
         self._beating = asyncio.create_task(self._beat())
 
@@ -170,12 +172,28 @@ class Leases:
         free = select(leases.c.name).where(of_kind, self._free()).exists()
         return select(free, number, living.scalar_subquery())
 
+    async def distribute(self, kind: str, among: Collection[str]) -> None:
+        """Take and hand over what there is of a kind, as `settle` does. Raises StoreUnavailable."""
+        ours = select(leases.c.name, leases.c.epoch).where(leases.c.kind == kind, leases.c.holder == self.me)
+        for _ in range(2):
+            known = self.known(kind)
+            standing, rows = await self._database.glance(
+                lambda one: (self.standing(one, kind), one.execute(ours).all())
+            )
+            if not await self.settle(kind, standing, {row.name: row.epoch for row in rows}, known, among):
+                break
+
     async def settle(
-        self, kind: str, standing: Standing, ours: Mapping[str, int], known: Mapping[str, int]
+        self,
+        kind: str,
+        standing: Standing,
+        ours: Mapping[str, int],
+        known: Mapping[str, int],
+        among: Collection[str] | None = None,
     ) -> bool:
         """Take what is free and falls to us, hand over what is too much; whether anything changed. What we held
         and is ours no more is forgotten. ours: epochs of what is ours by the database, by name; known: what we
-        held before we asked it."""
+        held before we asked it; among: all that we can work on, where that is not everything."""
         for name, epoch in known.items():
             if ours.get(name) != epoch and self._held.get((kind, name)) == epoch:
                 del self._held[kind, name]
@@ -186,13 +204,15 @@ class Leases:
             await self._hand_over(kind, sorted(self.names(kind))[:surplus])
         if not stray and (not standing.free or room <= 0):
             return bool(surplus)
-        return await self._take(kind, stray, max(0, min(room, BATCH))) or bool(surplus)
+        return await self._take(kind, stray, max(0, min(room, BATCH)), among) or bool(surplus)
 
-    async def _take(self, kind: str, stray: Collection[str], most: int) -> bool:
+    async def _take(self, kind: str, stray: Collection[str], most: int, among: Collection[str] | None) -> bool:
         def work(connection: Connection) -> dict[str, int]:
             mine = and_(leases.c.kind == kind, leases.c.holder == self.me, leases.c.name.in_(stray))
             found = {row.name: row.epoch for row in connection.execute(select(leases).where(mine))}
             free = select(leases.c.name).where(leases.c.kind == kind, self._free())
+            if among is not None:
+                free = free.where(leases.c.name.in_(among))
             free = free.order_by(leases.c.name).limit(most).with_for_update(of=leases, skip_locked=True)
             names = list(connection.execute(free).scalars()) if most else []
             taking = update(leases).where(leases.c.kind == kind, leases.c.name.in_(names))

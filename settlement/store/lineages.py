@@ -36,18 +36,20 @@ class Lineages:
         self._database = database
         self._me = me
         self._seen: dict[str, int] = {}  # the version at which our turn began
+        self._left: dict[str, int] = {}  # the version that what we stored last has made
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
-    async def turn(self, account: str) -> AsyncIterator[None]:
-        """Our turn at an account: what is read of it within is all there is. Raises LineageBusy."""
+    async def turn(self, account: str) -> AsyncIterator[bool]:
+        """Our turn at an account: what is read of it within is all there is. Gives whether others may have signed
+        since we did. Raises LineageBusy."""
         if self._database.backend.alone:
-            yield
+            yield False
             return
         async with self._locks[account]:
-            self._seen[account] = await self._take(account)
+            version = self._seen[account] = await self._take(account)
             try:
-                yield
+                yield version != self._left.get(account)
             finally:
                 if self._seen.pop(account, None) is not None:
                     await self._let_go(account)
@@ -100,4 +102,5 @@ class Lineages:
 
     def stored(self, account: str) -> None:
         """What was signed is stored, so our turn is over."""
-        self._seen.pop(account, None)
+        if (seen := self._seen.pop(account, None)) is not None:
+            self._left[account] = seen + 1

@@ -1,13 +1,16 @@
 """What a relayer and a validator keep: messages of final blocks, progress, checkpoints, deliveries, votes.
 
-Part of a `Store`, as `book` is; every call is one transaction.
+Part of a `Store`, as `book` is; every call is one transaction. Where several relayers share the database, each of
+them holds some lanes and feeds, and stores what comes of carrying these alone (Fenced). A process that only looks
+stores what it finds, and an operator's wish is stored whoever holds the lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
@@ -18,6 +21,8 @@ from settlement.spans import Spans
 from settlement.store import forms
 from settlement.store.database import Database, Transact
 from settlement.store.errors import AlreadyVoted
+from settlement.store.leases import LANE, Leases
+from settlement.store.lineages import Lineages
 from settlement.store.tables import (
     checkpoints,
     chunks,
@@ -32,6 +37,9 @@ from settlement.store.tables import (
 )
 
 T = TypeVar("T")
+
+ACCOUNT: Final = "relayer/"  # of the accounts that deliveries are paid from, before the chain's name
+ALONE: Final = 0  # the epoch of every lease where nobody else can have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +116,60 @@ class Evidence:
 class MessageBook:
     """See the module."""
 
-    def __init__(self, read: Transact, write: Transact, database: Database, drive: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        read: Transact,
+        write: Transact,
+        database: Database,
+        drive: Callable[[], None],
+        leases: Leases,
+        lineages: Lineages,
+    ) -> None:
         self._read = read
         self._write = write
         self._database = database
         self._must_drive = drive
+        self._leases = leases
+        self._lineages = lineages
+
+    # --- who carries what
+
+    async def share(self, ids: Iterable[bytes]) -> None:
+        """Let these lanes and feeds be held, and take on what of them falls to us. Raises NotDriving."""
+        self._must_drive()
+        if not self._leases.shared:
+            return
+        names = [id_.hex() for id_ in ids]
+
+        def work(connection: Connection) -> None:
+            for name in names:
+                self._leases.open(connection, LANE, name, ours=False)
+
+        await self._write(work)
+        await self._leases.distribute(LANE, names)
+
+    async def distribute(self, ids: Iterable[bytes]) -> None:
+        """Take on what nobody holds of lanes and feeds that were shared, and hand over what is too much."""
+        if self._leases.shared:
+            await self._leases.distribute(LANE, [id_.hex() for id_ in ids])
+
+    def held(self, id_: bytes) -> int | None:
+        """The epoch of our lease on a lane or feed, as far as we know; None where another process holds it."""
+        return self._leases.held(LANE, id_.hex()) if self._leases.shared else ALONE
+
+    def check(self, connection: Connection, id_: bytes) -> None:
+        """Within a write: raise Fenced where we drive and another process holds the lane or feed."""
+        if self._leases.shared:
+            self._leases.check(connection, LANE, id_.hex())
+
+    async def _carry(self, id_: bytes, work: Callable[[Connection], T]) -> T:
+        """Store what carrying a lane or feed has brought. Raises Fenced."""
+
+        def fenced(connection: Connection) -> T:
+            self.check(connection, id_)
+            return work(connection)
+
+        return await self._write(fenced)
 
     # --- lanes
 
@@ -137,21 +194,28 @@ class MessageBook:
         await self._write(lambda connection: connection.execute(query) and None)
 
     async def halt(self, lane: bytes, reason: str | None) -> None:
-        """Stop a lane for good, or let it go on (None). The first reason stays."""
-        query = update(lanes).where(lanes.c.id == lane)
-        if reason is not None:
-            query = query.where(lanes.c.halted.is_(None))
-        await self._write(lambda connection: connection.execute(query.values(halted=reason)) and None)
+        """Stop a lane for good, or let it go on (None), which is the operator's wish. The first reason stays.
+        Raises Fenced."""
+        query = update(lanes).where(lanes.c.id == lane).values(halted=reason)
+        if reason is None:
+            await self._write(lambda connection: connection.execute(query) and None)
+            return
+        first = query.where(lanes.c.halted.is_(None))
+        await self._carry(lane, lambda connection: connection.execute(first) and None)
 
     # --- messages
 
     async def add(
-        self, found: Sequence[tuple[int, Message]], roots: Mapping[int, bytes], name: str, spans: Spans
+        self,
+        lane: bytes,
+        found: Sequence[tuple[int, Message]],
+        roots: Mapping[int, bytes],
+        name: str,
+        spans: Spans,
     ) -> None:
         """Store messages with the heights of their blocks, the chunks they complete, and how far the search for
-        them has come; all or nothing."""
+        them has come; all or nothing. Raises Fenced."""
         rows = [_row(height, message) for height, message in found]
-        lane = found[0][1].lane.id if found else b""
         whole = [{"lane": lane, "number": number, "root": root} for number, root in roots.items()]
 
         def work(connection: Connection) -> None:
@@ -161,10 +225,10 @@ class MessageBook:
                 connection.execute(self._database.insert_new(chunks), whole)
             _put_spans(connection, name, spans)
 
-        await self._write(work)
+        await self._carry(lane, work)
 
     async def forget(self, lane: bytes, first: int, name: str, spans: Spans) -> None:
-        """Messages from `first` on were not there after all; they are looked for again."""
+        """Messages from `first` on were not there after all; they are looked for again. Raises Fenced."""
 
         def work(connection: Connection) -> None:
             connection.execute(delete(messages).where(messages.c.lane == lane, messages.c.index >= first))
@@ -172,7 +236,7 @@ class MessageBook:
             connection.execute(delete(checkpoints).where(checkpoints.c.lane == lane, checkpoints.c.count > first))
             _put_spans(connection, name, spans)
 
-        await self._write(work)
+        await self._carry(lane, work)
 
     async def count(self, lane: bytes) -> int:
         """How many messages of a lane are stored; they are those with the indexes below it."""
@@ -249,13 +313,17 @@ class MessageBook:
         return Spans() if stored is None else Spans(forms.load_spans(stored))
 
     async def put_spans(self, name: str, spans: Spans) -> None:
-        """Store a set of numbers."""
+        """Store a set of numbers that is no lane's."""
         await self._write(lambda connection: _put_spans(connection, name, spans))
+
+    async def put_progress(self, lane: bytes, name: str, spans: Spans) -> None:
+        """Store a set of numbers of a lane. Raises Fenced."""
+        await self._carry(lane, lambda connection: _put_spans(connection, name, spans))
 
     # --- checkpoints
 
     async def prove(self, lane: bytes, proved: Proved) -> None:
-        """Store a checkpoint that a quorum signed."""
+        """Store a checkpoint that a quorum signed. Raises Fenced."""
         row = {
             "lane": lane,
             "count": proved.count,
@@ -264,7 +332,7 @@ class MessageBook:
             "signatures": proved.signatures,
         }
         query = self._database.insert_new(checkpoints)
-        await self._write(lambda connection: connection.execute(query, row) and None)
+        await self._carry(lane, lambda connection: connection.execute(query, row) and None)
 
     async def proved(self, lane: bytes) -> Proved | None:
         """The checkpoint with the most messages."""
@@ -273,14 +341,22 @@ class MessageBook:
         return None if row is None else Proved(row["count"], row["set"], row["root"], row["signatures"])
 
     async def unprove(self, lane: bytes, count: int) -> None:
-        """Forget a checkpoint whose set is not in force any more."""
+        """Forget a checkpoint whose set is not in force any more. Raises Fenced."""
         query = delete(checkpoints).where(checkpoints.c.lane == lane, checkpoints.c.count == count)
-        await self._write(lambda connection: connection.execute(query) and None)
+        await self._carry(lane, lambda connection: connection.execute(query) and None)
 
     # --- deliveries
 
+    @asynccontextmanager
+    async def turn(self, chain: str) -> AsyncIterator[bool]:
+        """Our turn to sign deliveries on a chain; gives whether others may have signed there since we did. Raises
+        LineageBusy; `push` within raises LineageMoved if somebody signed all the same."""
+        async with self._lineages.turn(ACCOUNT + chain) as moved:
+            yield moved
+
     async def push(self, lane: bytes, first: int, end: int, tx: SignedTx, since: int, at: int) -> Push:
-        """Store a delivery, before it is broadcast. Raises NotDriving."""
+        """Store a delivery, before it is broadcast; one of no lane (b"") is anybody's to make. Raises NotDriving,
+        Fenced, LineageMoved."""
         self._must_drive()
         row = {
             "lane": lane,
@@ -296,7 +372,15 @@ class MessageBook:
             "signed_at": at,
         }
         query = insert(pushes).returning(pushes.c.number)
-        number = await self._write(lambda connection: int(connection.execute(query, row).scalar_one()))
+
+        def work(connection: Connection) -> int:
+            if lane:
+                self.check(connection, lane)
+            self._lineages.check(connection, ACCOUNT + tx.chain)
+            return int(connection.execute(query, row).scalar_one())
+
+        number = await self._write(work)
+        self._lineages.stored(ACCOUNT + tx.chain)
         return Push(number, lane, first, end, tx, since, at)
 
     async def flying(self) -> tuple[Push, ...]:
@@ -306,10 +390,16 @@ class MessageBook:
             lambda connection: tuple(_push(row) for row in connection.execute(query).mappings())
         )
 
-    async def settle(self, number: int, state: TxState) -> None:
-        """Store the chain's last word on a delivery."""
-        query = update(pushes).where(pushes.c.number == number).values(final=forms.dump_tx_state(state))
-        await self._write(lambda connection: connection.execute(query) and None)
+    async def settle(self, push: Push, state: TxState) -> None:
+        """Store the chain's last word on a delivery. Raises Fenced."""
+        query = update(pushes).where(pushes.c.number == push.number).values(final=forms.dump_tx_state(state))
+
+        def work(connection: Connection) -> None:
+            if push.lane:
+                self.check(connection, push.lane)
+            connection.execute(query)
+
+        await self._write(work)
 
     async def spent(self) -> dict[str, tuple[int, int, int]]:
         """By chain: final deliveries, their gas, what they cost."""
@@ -333,7 +423,7 @@ class MessageBook:
         return await self._read(lambda connection: sum(connection.execute(query).scalars()))
 
     async def let_out(self, lane: bytes, rows: Iterable[tuple[int, str, int]], at: int) -> None:
-        """Note what goes out: (index, asset, amount). What was held back is so no more."""
+        """Note what goes out: (index, asset, amount). What was held back is so no more. Raises Fenced."""
         values = [
             {"lane": lane, "index": index, "asset": asset, "amount": amount, "at": at}
             for index, asset, amount in rows
@@ -345,13 +435,14 @@ class MessageBook:
                 indexes = [value["index"] for value in values]
                 connection.execute(delete(delays).where(delays.c.lane == lane, delays.c.index.in_(indexes)))
 
-        await self._write(work)
+        await self._carry(lane, work)
 
     async def hold_back(self, lane: bytes, index: int, until: int, reason: str) -> None:
-        """Hold a message back until a time; one that is held back already stays so for no longer."""
+        """Hold a message back until a time; one that is held back already stays so for no longer. Raises
+        Fenced."""
         row = {"lane": lane, "index": index, "until": until, "reason": reason}
         query = self._database.insert_new(delays)
-        await self._write(lambda connection: connection.execute(query, row) and None)
+        await self._carry(lane, lambda connection: connection.execute(query, row) and None)
 
     async def held_back(self, lane: bytes) -> dict[int, tuple[int, str]]:
         """(until, reason) by index."""
@@ -408,7 +499,7 @@ class MessageBook:
         return await self._read(work)
 
     async def accuse(self, found: Evidence) -> None:
-        """Keep the first thing that a signer did wrong on a lane."""
+        """Keep the first thing that a signer did wrong on a lane. Raises Fenced."""
         row = {
             "lane": found.lane,
             "signer": found.signer,
@@ -418,7 +509,7 @@ class MessageBook:
             "at": found.at,
         }
         query = self._database.insert_new(evidence)
-        await self._write(lambda connection: connection.execute(query, row) and None)
+        await self._carry(found.lane, lambda connection: connection.execute(query, row) and None)
 
     async def accused(self, lane: bytes) -> tuple[Evidence, ...]:
         """What signers of a lane did wrong."""

@@ -5,6 +5,7 @@ Part of a `Store`, as `book` is; every call is one transaction. How a request st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
@@ -36,10 +37,13 @@ class ProofRequest:
 class ProofBook:
     """See the module."""
 
-    def __init__(self, read: Transact, write: Transact, database: Database) -> None:
+    def __init__(
+        self, read: Transact, write: Transact, database: Database, check: Callable[[Connection, bytes], None]
+    ) -> None:
         self._read = read
         self._write = write
         self._database = database
+        self._check = check
 
     async def ask(self, request: ProofRequest) -> None:
         """Store a request. One that is there already is open again, and has the newer block."""
@@ -74,10 +78,15 @@ class ProofBook:
             lambda connection: tuple(ProofRequest(**row) for row in connection.execute(query).mappings())
         )
 
-    async def finish(self, request: ProofRequest, at: int) -> None:
-        """Nothing is left to do for a request."""
+    async def finish(self, request: ProofRequest, at: int, feed: bytes) -> None:
+        """Nothing is left to do for a request. feed: the id under which its feed is held. Raises Fenced."""
         query = update(proofs).where(_same(request)).values(done=at)
-        await self._write(lambda connection: connection.execute(query) and None)
+
+        def work(connection: Connection) -> None:
+            self._check(connection, feed)
+            connection.execute(query)
+
+        await self._write(work)
 
 
 def _same(request: ProofRequest) -> ColumnElement[bool]:

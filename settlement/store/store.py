@@ -57,8 +57,10 @@ class Store:
         self._age = Age(database, epoch, self.leases.fence_all)
         self.book = Book(self._read, self._write, database, self._open_deal)
         self.offers = OfferBook(self._read, self._write, database, self.book)
-        self.messages = MessageBook(self._read, self._write, database, self._must_drive)
-        self.proofs = ProofBook(self._read, self._write, database)
+        self.messages = MessageBook(
+            self._read, self._write, database, self._must_drive, self.leases, self.lineages
+        )
+        self.proofs = ProofBook(self._read, self._write, database, self.messages.check)
         self.tokens = TokenBook(self._read, self._write)
         self.requests = RequestBook(self._read, self._write, database, self.leases)
 

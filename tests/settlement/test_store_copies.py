@@ -81,7 +81,8 @@ async def fill(store: Store) -> None:
     await store.settle(first.number, DONE)
     await store.close(three, "swapped", AT)
     await store.messages.open_lane(LANE, "there")
-    await store.messages.add([(100, message(0))], {0: digest(1)}, "search", Spans([(0, 500)]))
+    await store.messages.share([LANE.id])
+    await store.messages.add(LANE.id, [(100, message(0))], {0: digest(1)}, "search", Spans([(0, 500)]))
     await store.messages.prove(LANE.id, Proved(1, 1, digest(2), b"s" * 64))
     await store.messages.push(LANE.id, 0, 1, tx(3), 50, AT)
 

@@ -15,11 +15,16 @@ from chains.port import TxPhase, TxState
 from htlc.errors import Fenced, LineageBusy, LineageMoved
 from htlc.ports import FUND
 from htlc.protocols.base import Vow, Will
+from settlement.spans import Spans
 from settlement.store import Store, lineages
 from settlement.store.errors import NotDriving, StoreUnavailable
+from settlement.store.leases import LANE as LANES
 from settlement.store.leases import SLACK
+from settlement.store.messages import Evidence, Proved
+from settlement.store.proofs import ProofRequest
 from settlement.store.tables import daemons
 from tests.settlement.samples import AT, deal, tx
+from tests.settlement.test_store_messages import LANE, OTHER, message
 
 pytestmark = pytest.mark.node
 
@@ -237,6 +242,73 @@ async def test_who_waits_for_a_turn_in_vain_tries_again_later(postgres_url, monk
                 pass
         async with two.turn("bitcoin"):
             pass
+
+
+# --- lanes and feeds -------------------------------------------------------------------------------------
+
+FEED, REQUEST = b"f" * 32, ProofRequest("btc", "ab" * 32, 0, asked_at=AT)
+PROVED, LIE = Proved(1, 1, b"r" * 32, b"s" * 64), Evidence(LANE.id, "0x" + "55" * 20, 1, "lie", "root ab", AT)
+
+CARRIED = {
+    "push": lambda store: store.messages.push(LANE.id, 0, 1, tx(2), 0, AT),
+    "push of a feed": lambda store: store.messages.push(FEED, 0, 0, tx(2), 0, AT),
+    "settle": lambda store: store.messages.settle(store.pushed, DONE),
+    "add": lambda store: store.messages.add(LANE.id, [(100, message(0))], {}, "searched", Spans([(0, 9)])),
+    "search": lambda store: store.messages.add(LANE.id, [], {}, "searched", Spans([(0, 9)])),
+    "forget": lambda store: store.messages.forget(LANE.id, 0, "searched", Spans()),
+    "put_progress": lambda store: store.messages.put_progress(LANE.id, "settled", Spans([(0, 1)])),
+    "prove": lambda store: store.messages.prove(LANE.id, PROVED),
+    "unprove": lambda store: store.messages.unprove(LANE.id, 1),
+    "let_out": lambda store: store.messages.let_out(LANE.id, [(0, "TEST", 7)], AT),
+    "hold_back": lambda store: store.messages.hold_back(LANE.id, 0, AT, "too much"),
+    "halt": lambda store: store.messages.halt(LANE.id, "contradicts itself"),
+    "accuse": lambda store: store.messages.accuse(LIE),
+    "finish": lambda store: store.proofs.finish(REQUEST, AT, FEED),
+}
+
+
+@pytest.mark.parametrize("write", CARRIED)
+async def test_a_relayer_that_was_silent_for_too_long_writes_nothing_more(postgres_url, write):
+    async with drivers(postgres_url, 1) as (one,):
+        await one.messages.share([LANE.id, FEED])
+        one.pushed = await one.messages.push(LANE.id, 0, 1, tx(1), 0, AT)
+        await silence(one)
+        async with drivers(postgres_url, 1) as (two,):
+            await two.messages.share([LANE.id, FEED])
+            assert [two.messages.held(id_) for id_ in (LANE.id, FEED)] == [2, 2]
+            for _ in range(2):
+                with pytest.raises(Fenced):
+                    await CARRIED[write](one)
+            await one.messages.halt(LANE.id, None)  # an operator's wish is anybody's
+            await one.messages.push(b"", 0, 0, tx(5), 0, AT)  # and so is a delivery of no lane
+            two.pushed = one.pushed
+            await CARRIED[write](two)
+
+
+async def test_a_relayer_takes_no_lane_that_it_does_not_know(postgres_url):
+    async with drivers(postgres_url, 1) as (one,):
+        await one.messages.share([LANE.id])
+        await one.leases.stop()
+        await one.leases.start()
+        await one.messages.share([OTHER.id])
+        assert one.leases.names(LANES) == {OTHER.id.hex()}
+
+
+async def test_who_signs_knows_whether_others_did(postgres_url, monkeypatch):
+    async def sign(store: Store, number: int) -> bool:
+        async with store.messages.turn("bitcoin") as moved:
+            await store.messages.push(b"", 0, 0, tx(number), 0, AT)
+        return moved
+
+    async with drivers(postgres_url) as (one, two):
+        found = [await sign(store, number) for number, store in enumerate((one, one, two, one, one))]
+        assert found == [True, False, True, True, False]
+        monkeypatch.setattr(lineages, "TURN_MS", -1)
+        async with one.messages.turn("bitcoin"):
+            await sign(two, 6)
+            with pytest.raises(LineageMoved):
+                await one.messages.push(b"", 0, 0, tx(7), 0, AT)
+        assert [push.tx for push in await two.messages.flying()] == [tx(number) for number in (0, 1, 2, 3, 4, 6)]
 
 
 # --- any order -------------------------------------------------------------------------------------------

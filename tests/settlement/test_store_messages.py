@@ -17,14 +17,21 @@ LANE = Lane(1, "0x" + "11" * 20, 2, "0x" + "22" * 20)
 OTHER = Lane(1, "0x" + "11" * 20, 3, "0x" + "22" * 20)
 
 
+@pytest.fixture
+async def store(store):
+    """One that carries a lane."""
+    await store.messages.share([LANE.id])
+    return store
+
+
 def message(index: int, lane: Lane = LANE) -> Message:
     return Message(lane, index, "0x" + "33" * 20, "0x" + "44" * 20, 2**21, index.to_bytes(2, "big"))
 
 
 async def test_messages_come_back_as_they_were(store):
     found = [(100 + n, message(n)) for n in range(CHUNK + 3)]
-    await store.messages.add(found, {0: b"\x07" * 32}, "search", Spans([(0, 500)]))
-    await store.messages.add(found[:5], {}, "search", Spans([(0, 500)]))  # once more
+    await store.messages.add(LANE.id, found, {0: b"\x07" * 32}, "search", Spans([(0, 500)]))
+    await store.messages.add(LANE.id, found[:5], {}, "search", Spans([(0, 500)]))  # once more
     assert await store.messages.count(LANE.id) == CHUNK + 3
     assert await store.messages.count(OTHER.id) == 0
     assert await store.messages.messages(LANE, 7, 9) == (message(7), message(8))
@@ -59,7 +66,7 @@ async def test_the_highest_checkpoint_counts(store):
 async def test_deliveries_fly_until_the_chain_has_its_last_word(store):
     pushed = await store.messages.push(LANE.id, 3, 8, tx(1), since=50, at=AT)
     assert await store.messages.flying() == (pushed,)
-    await store.messages.settle(pushed.number, TxState(TxPhase.MINED, 5, fee=2**70, size=900))
+    await store.messages.settle(pushed, TxState(TxPhase.MINED, 5, fee=2**70, size=900))
     assert await store.messages.flying() == ()
     assert await store.messages.spent() == {"bitcoin": (1, 900, 2**70)}
 
