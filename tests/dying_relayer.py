@@ -18,7 +18,7 @@ METHODS = {
     "read": (MessageBook, "add"),
     "proved": (MessageBook, "prove"),
     "voted": (MessageBook, "vote"),
-    "settled": (MessageBook, "put_spans"),
+    "settled": (MessageBook, "put_progress"),
 }
 moment, _, name = WHERE.partition("-")
 owner, attribute = METHODS[name]
