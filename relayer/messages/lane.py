@@ -208,7 +208,7 @@ class LaneRunner:
 
     async def learn(self) -> None:
         """Follow the source to its newest final block, unless another process does so."""
-        if self._book.held(self.id) is None:
+        if not self._book.carries(self.id):
             return
         final = await self._outbox.final()
         await self._read(final, *(await self._outbox.checkpoint(final)))

@@ -110,7 +110,7 @@ class Pusher:
 
     def _ours(self, push: Push) -> bool:
         """Whether its lane or feed is ours to carry. One of no lane is everybody's."""
-        return not push.lane or self._book.held(push.lane) is not None
+        return not push.lane or self._book.carries(push.lane)
 
     async def _known(self) -> Standing:
         """How our account and the market stand, asked for once a block. What we send ourselves is in `flying`."""

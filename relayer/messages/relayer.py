@@ -70,7 +70,6 @@ class Relayer:
         self.runners = {name: self._runner(name, lane) for name, lane in parts.settings.lanes.items()}
         self.feeds = {name: self._feed(name, feed) for name, feed in parts.settings.feeds.items()}
         self._ids = (*(lane.id for lane in self.runners.values()), *(feed.id for feed in self.feeds.values()))
-        self._taken: dict[bytes, int | None] = {}  # of each lane and feed the lease under which we took it up
 
     @classmethod
     @asynccontextmanager
@@ -96,7 +95,6 @@ class Relayer:
             relayer = cls(Parts(settings, store, chains, pushers, tower, clock))
             if drive:
                 await store.messages.share(relayer._ids)
-            relayer._taken = {id_: store.messages.held(id_) for id_ in relayer._ids}
             for feed in relayer.feeds.values():
                 await stack.enter_async_context(feed.opened())
             for runner in relayer.runners.values():
@@ -240,22 +238,21 @@ class Relayer:
             await runner.settle()
 
     def _carries(self, one: LaneRunner | FeedRunner) -> bool:
-        """Whether we hold it, and know what is stored of it."""
-        epoch = self.store.messages.held(one.id)
-        return epoch is not None and epoch == self._taken[one.id]
+        return self.store.messages.carries(one.id)
 
     async def _take(self, one: LaneRunner | FeedRunner) -> bool:
         """Whether a lane or feed is ours to carry, of all relayers that share the database. What others did since
         we carried it is read first, and what they sent."""
-        epoch = self.store.messages.held(one.id)
+        if self._carries(one):
+            return True
+        epoch = self.store.messages.lease(one.id)
         if epoch is None:
             one.state.trouble = None  # if there is any, another relayer has it
-        if epoch is None or epoch == self._taken[one.id]:
-            return epoch is not None
+            return False
         await one.take_up()
         await self._look_after(self.pushers[one.destination], ())
-        self._taken[one.id] = epoch
-        return True
+        self.store.messages.take_up(one.id, epoch)
+        return self._carries(one)
 
     async def _share(self) -> None:
         """Keep up with what there is for us to carry."""

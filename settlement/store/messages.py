@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from chains.evm.messaging.message import Lane, Message
 from chains.evm.messaging.tree import CHUNK
 from chains.port import SignedTx, TxState
+from htlc.errors import Fenced
 from settlement.spans import Spans
 from settlement.store import forms
 from settlement.store.database import Database, Transact
@@ -39,7 +40,6 @@ from settlement.store.tables import (
 T = TypeVar("T")
 
 ACCOUNT: Final = "relayer/"  # of the accounts that deliveries are paid from, before the chain's name
-ALONE: Final = 0  # the epoch of every lease where nobody else can have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +131,13 @@ class MessageBook:
         self._must_drive = drive
         self._leases = leases
         self._lineages = lineages
+        self._carried: dict[str, int] = {}  # the lease under which we took up each lane or feed
 
     # --- who carries what
 
     async def share(self, ids: Iterable[bytes]) -> None:
-        """Let these lanes and feeds be held, and take on what of them falls to us. Raises NotDriving."""
+        """Let these lanes and feeds be held, and take up what of them falls to us: nothing of them was read yet.
+        Raises NotDriving."""
         self._must_drive()
         if not self._leases.shared:
             return
@@ -147,18 +149,31 @@ class MessageBook:
 
         await self._write(work)
         await self._leases.distribute(LANE, names)
+        self._carried = self._leases.known(LANE)
 
     async def distribute(self, ids: Iterable[bytes]) -> None:
         """Take on what nobody holds of lanes and feeds that were shared, and hand over what is too much."""
         if self._leases.shared:
             await self._leases.distribute(LANE, [id_.hex() for id_ in ids])
 
-    def held(self, id_: bytes) -> int | None:
+    def lease(self, id_: bytes) -> int | None:
         """The epoch of our lease on a lane or feed, as far as we know; None where another process holds it."""
-        return self._leases.held(LANE, id_.hex()) if self._leases.shared else ALONE
+        return self._leases.held(LANE, id_.hex())
+
+    def take_up(self, id_: bytes, epoch: int) -> None:
+        """Carry a lane or feed: under this lease we have read what others stored of it."""
+        self._carried[id_.hex()] = epoch
+
+    def carries(self, id_: bytes) -> bool:
+        """Whether a lane or feed is ours to carry: we took it up, and hold it since, as far as we know. Everything
+        is where nobody else can."""
+        epoch = self._carried.get(id_.hex())
+        return not self._leases.shared or (epoch is not None and epoch == self.lease(id_))
 
     def check(self, connection: Connection, id_: bytes) -> None:
-        """Within a write: raise Fenced where we drive and another process holds the lane or feed."""
+        """Within a write: raise Fenced where we drive, and do not carry the lane or feed."""
+        if not self.carries(id_):
+            raise Fenced(f"{LANE} {id_.hex()}")
         if self._leases.shared:
             self._leases.check(connection, LANE, id_.hex())
 

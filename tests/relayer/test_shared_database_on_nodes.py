@@ -63,9 +63,9 @@ async def silence(made: Relayer) -> None:
     await made.store._database.touch(leaving)
 
 
-def holds(made: Relayer, id_: bytes):
+def carries(made: Relayer, id_: bytes):
     async def check() -> bool:
-        return made.store.messages.held(id_) is not None
+        return made.store.messages.carries(id_)
 
     return check
 
@@ -95,7 +95,7 @@ async def test_a_lane_goes_to_another_relayer_in_the_midst_of_a_backlog(world, d
         await world.endow(load(files[0]))
         async with relayers(*files) as (one, other):
             lane = world.lane.id
-            assert [made.store.messages.held(lane) for made in (one, other)] == [1, None]
+            assert [made.store.messages.lease(lane) for made in (one, other)] == [1, None]
 
             async def begun() -> bool:
                 return await world.delivered(BACKLOG) > 0
@@ -105,7 +105,7 @@ async def test_a_lane_goes_to_another_relayer_in_the_midst_of_a_backlog(world, d
             async with carrying(one), carrying(other):
                 await until(begun)
                 await silence(one)
-                await until(holds(other, lane))
+                await until(carries(other, lane))
                 await one.store.leases._renew()
                 await until(lambda: is_delivered(world, BACKLOG))
 
@@ -116,12 +116,12 @@ async def test_a_lane_goes_to_another_relayer_in_the_midst_of_a_backlog(world, d
                 await until(settled)
                 await until(lambda: forgotten(one))
                 await silence(other)  # and back
-                await until(holds(one, lane))
+                await until(carries(one, lane))
                 await world.send(3)
                 await world.finalise(world.here)
                 await until(lambda: is_delivered(world, BACKLOG + 3))
                 assert one.runners[NAME].state.settled.size == BACKLOG
-                assert other.store.messages.held(lane) is None
+                assert other.store.messages.lease(lane) is None
     await check_deliveries(world, BACKLOG + 3)
     await check_nonces(database)
 
@@ -142,7 +142,7 @@ async def test_two_relayers_sign_for_one_account_at_once(world, database):
         await world.endow(load(files[0]))
         one, other = await stack.enter_async_context(relayers(*files))
         await one.store.leases._hand_over(LANE, [second.lane.id.hex()])
-        await other.store.messages.distribute([second.lane.id])
+        await other.store.messages.share([second.lane.id])
         held = [made.store.leases.names(LANE) for made in (one, other)]
         assert held == [{world.lane.id.hex()}, {second.lane.id.hex()}]
         for lane in (world, second):
@@ -198,15 +198,15 @@ async def test_a_feed_goes_to_another_relayer_and_back(bitcoind_factory, anvil_f
         async with relayers(*files) as (one, other), carrying(one), carrying(other):
             id_ = one.feeds[FEED].id
             for holder, heir in ((one, other), (other, one), (one, other)):
-                await until(holds(holder, id_))
+                await until(carries(holder, id_))
                 await world.bitcoind.mine(6)
                 await until(world.knows_best)
                 await silence(holder)
-                await until(holds(heir, id_))
+                await until(carries(heir, id_))
                 await holder.store.leases._renew()
                 await world.bitcoind.mine(6)
                 await until(world.knows_best)
-                assert holder.store.messages.held(id_) is None
+                assert holder.store.messages.lease(id_) is None
     await check_nonces(database)
 
 

@@ -11,6 +11,7 @@ from chains.port import TxPhase, TxState
 from htlc.ports import FUND
 from settlement.store import Store
 from tests.settlement.samples import AT, deal, tx
+from tests.settlement.test_store_messages import LANE
 
 pytestmark = pytest.mark.node
 
@@ -70,3 +71,20 @@ async def test_a_signature_costs_eight_statements_and_its_end_six(postgres_url):
         with counted(store) as said:
             await store.settle(intent.number, TxState(TxPhase.MINED, 100))
         assert len(said) <= 6, said
+
+
+async def test_a_delivery_costs_a_server_seven_statements_and_a_file_no_lease(postgres_url, database):
+    costs = []
+    for url in (postgres_url, str(database)):
+        async with await Store.open(url, drive=True) as store:
+            await store.messages.share([LANE.id])
+            async with store.messages.turn("bitcoin"):
+                await store.messages.push(LANE.id, 0, 1, tx(0), 0, AT)
+            with counted(store) as said:
+                async with store.messages.turn("bitcoin") as moved:
+                    await store.messages.push(LANE.id, 1, 2, tx(1), 0, AT)
+            assert not moved
+            costs.append(said)
+    server, file = costs
+    assert len(server) <= 7, server
+    assert not [one for one in file if "leases" in one or "lineages" in one], file

@@ -275,7 +275,7 @@ async def test_a_relayer_that_was_silent_for_too_long_writes_nothing_more(postgr
         await silence(one)
         async with drivers(postgres_url, 1) as (two,):
             await two.messages.share([LANE.id, FEED])
-            assert [two.messages.held(id_) for id_ in (LANE.id, FEED)] == [2, 2]
+            assert [two.messages.lease(id_) for id_ in (LANE.id, FEED)] == [2, 2]
             for _ in range(2):
                 with pytest.raises(Fenced):
                     await CARRIED[write](one)
@@ -283,6 +283,21 @@ async def test_a_relayer_that_was_silent_for_too_long_writes_nothing_more(postgr
             await one.messages.push(b"", 0, 0, tx(5), 0, AT)  # and so is a delivery of no lane
             two.pushed = one.pushed
             await CARRIED[write](two)
+
+
+async def test_a_lane_that_came_back_is_carried_once_it_is_taken_up(postgres_url):
+    async with drivers(postgres_url, 1) as (one,):
+        await one.messages.share([LANE.id])
+        await silence(one)
+        async with drivers(postgres_url, 1) as (two,):
+            await two.messages.share([LANE.id])
+            await two.messages.push(LANE.id, 0, 1, tx(1), 0, AT)
+        await one.messages.distribute([LANE.id])
+        assert (one.messages.lease(LANE.id), one.messages.carries(LANE.id)) == (3, False)
+        with pytest.raises(Fenced):  # what it was about to do it planned before
+            await one.messages.push(LANE.id, 0, 1, tx(2), 0, AT)
+        one.messages.take_up(LANE.id, 3)
+        await one.messages.push(LANE.id, 1, 2, tx(2), 0, AT)
 
 
 async def test_a_relayer_takes_no_lane_that_it_does_not_know(postgres_url):
