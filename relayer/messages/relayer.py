@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -167,7 +167,7 @@ class Relayer:
         while not stop.is_set():
             announcement = source.announcement
             try:
-                if not await self._take(runner):
+                if not await self._take_up(runner):
                     await first_of(IDLE_SECONDS, stop.wait())
                     continue
                 full = await runner.advance()
@@ -182,7 +182,8 @@ class Relayer:
                 runner.state.trouble = str(error)
                 log.warning("lane contradicts itself", lane=runner.name, reason=error.reason, times=contradictions)
                 if contradictions >= CONTRADICTIONS:
-                    await self.store.messages.halt(runner.lane.id, error.reason)
+                    with suppress(Fenced):  # it is for another relayer to say
+                        await self.store.messages.halt(runner.lane.id, error.reason)
             except (ChainError, LaneError, Fenced) as error:
                 runner.state.trouble = str(error)
                 log.warning("lane waits", lane=runner.name, reason=str(error))
@@ -195,7 +196,7 @@ class Relayer:
         pusher = self.pushers[feed.destination]
         while not stop.is_set():
             try:
-                if not await self._take(feed):
+                if not await self._take_up(feed):
                     await first_of(IDLE_SECONDS, stop.wait())
                     continue
                 pusher.freed.clear()
@@ -240,7 +241,7 @@ class Relayer:
     def _carries(self, one: LaneRunner | FeedRunner) -> bool:
         return self.store.messages.carries(one.id)
 
-    async def _take(self, one: LaneRunner | FeedRunner) -> bool:
+    async def _take_up(self, one: LaneRunner | FeedRunner) -> bool:
         """Whether a lane or feed is ours to carry, of all relayers that share the database. What others did since
         we carried it is read first, and what they sent."""
         if self._carries(one):
