@@ -33,6 +33,7 @@ from relayer.settings import FeedSettings, FeeSettings, LaneSettings, Settings
 from relayer.tower import Tower
 from settlement.seed import Seed
 from settlement.store import Store
+from settlement.store.errors import StoreDamaged, StoreUnavailable
 from settlement.store.proofs import ProofRequest
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,8 @@ LONGEST_PAUSE: Final = 60.0
 CONTRADICTIONS: Final = 10  # in a row, until a lane is halted
 WATCH_SECONDS: Final = 10.0  # between two looks at which deals are watched
 SHARE_SECONDS: Final = 2.0  # between two looks at which lanes and feeds are there to be carried
+# What the next step may find in order again.
+PASSING: Final = (ChainError, LaneError, NoCommonBlock, Fenced, StoreUnavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +187,8 @@ class Relayer:
                 if contradictions >= CONTRADICTIONS:
                     with suppress(Fenced):  # it is for another relayer to say
                         await self.store.messages.halt(runner.lane.id, error.reason)
-            except (ChainError, LaneError, Fenced) as error:
-                runner.state.trouble = str(error)
+            except PASSING as error:
+                runner.state.trouble = _reason(error)
                 log.warning("lane waits", lane=runner.name, reason=str(error))
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -204,8 +207,8 @@ class Relayer:
                 pause = FIRST_PAUSE
                 await first_of(IDLE_SECONDS, stop.wait(), pusher.freed.wait())
                 continue
-            except (ChainError, LaneError, NoCommonBlock, Fenced) as error:
-                feed.state.trouble = str(error)
+            except PASSING as error:
+                feed.state.trouble = _reason(error)
                 log.warning("feed waits", feed=feed.name, reason=str(error))
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -223,8 +226,8 @@ class Relayer:
                 await first_of(IDLE_SECONDS, stop.wait(), block, *([] if pusher.waiting else [pusher.sent.wait()]))
                 pause = FIRST_PAUSE
                 continue
-            except (ChainError, LaneError, Fenced) as error:
-                log.warning("deliveries can't be followed", chain=pusher.name, reason=str(error))
+            except PASSING as error:
+                log.warning("deliveries can't be followed", chain=pusher.name, reason=_reason(error))
             await first_of(pause * random.uniform(0.5, 1.0), stop.wait())
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -259,7 +262,10 @@ class Relayer:
         """Keep up with what there is for us to carry."""
         while True:
             await asyncio.sleep(SHARE_SECONDS)
-            await self.store.messages.distribute(self._ids)
+            try:
+                await self.store.messages.distribute(self._ids)
+            except PASSING as error:
+                log.warning("nothing is handed over", reason=_reason(error))
 
     async def _once(self, runner: LaneRunner) -> bool:
         """Follow what was sent, then one step of a lane; whether there is more to do."""
@@ -396,6 +402,13 @@ def lane_of(lane: LaneSettings, here: EvmChain, there: EvmChain) -> Lane:
     except StrikelockError as error:
         raise BadLane(f"{lane.source} to {lane.destination}", str(error)) from error
     return Lane(here.settings.chain_id, outbox, there.settings.chain_id, inbox)
+
+
+def _reason(error: StrikelockError) -> str:
+    """What did not work, in words. Raises what stops us: a database that is damaged."""
+    if isinstance(error, StoreDamaged):
+        raise error
+    return str(error)
 
 
 async def _block(chain: EvmChain, announcement: asyncio.Event | None, seen: str) -> None:
