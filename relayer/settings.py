@@ -27,6 +27,7 @@ from relayer.addresses import host_part, is_local
 from relayer.errors import BadConfig, NoConfig, Problem
 
 DATABASE_FILE = "strikelock.db"
+RELAY_FILE = "relay.db"
 DATABASE = r"^([^:]*|sqlite:///.+|postgresql://.+/.+)$"
 SEED_FILE = "seed.json"
 
@@ -556,8 +557,13 @@ def _layered(overrides: Mapping[str, Any]) -> type[Settings]:
 
 
 def database_url(settings: Settings) -> str:
-    """The database's URL or path."""
+    """The party's database: URL or path."""
     return settings.party.database or str(settings.party.folder / DATABASE_FILE)
+
+
+def relay_url(settings: Settings) -> str:
+    """The relayer's."""
+    return settings.relay.database or str(settings.party.folder / RELAY_FILE)
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:

@@ -29,7 +29,7 @@ from relayer.messages.lane import LaneRunner
 from relayer.messages.pusher import Pusher
 from relayer.messages.waiting import first_of
 from relayer.party import LocalClock
-from relayer.settings import FeedSettings, FeeSettings, LaneSettings, Settings
+from relayer.settings import FeedSettings, FeeSettings, LaneSettings, Settings, relay_url
 from relayer.tower import Tower
 from settlement.seed import Seed
 from settlement.store import Store
@@ -38,7 +38,6 @@ from settlement.store.proofs import ProofRequest
 
 log = structlog.get_logger(__name__)
 
-DATABASE_FILE: Final = "relay.db"
 IDLE_SECONDS: Final = 1.0  # between two looks at a quiet lane; an announced block wakes it earlier
 SIGNING_PAUSE: Final = 0.02  # seconds until validators are asked again; doubled each time
 FIRST_PAUSE: Final = 0.5  # seconds after a failure; doubled each time, with jitter
@@ -84,9 +83,10 @@ class Relayer:
         clock = LocalClock(settings.testing.clock_offset_file)
         async with AsyncExitStack() as stack:
             settings.party.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            url = settings.relay.database or str(settings.party.folder / DATABASE_FILE)
             folder, lease = settings.party.folder, settings.party.lease
-            store = await stack.enter_async_context(await Store.open(url, drive=drive, folder=folder, lease=lease))
+            store = await stack.enter_async_context(
+                await Store.open(relay_url(settings), drive=drive, folder=folder, lease=lease)
+            )
             chains = await open_chains(stack, settings, clock)
             destinations = {lane.destination for lane in settings.lanes.values()}
             destinations |= {feed.destination for feed in settings.feeds.values()}

@@ -51,6 +51,8 @@ async def served(folder: Path, deals: int = 3, **settings: Any) -> AsyncIterator
     async with await Store.open(str(folder / "api.db"), drive=True) as store:
         daemon.store, daemon.poked = store, 0
         daemon.settings = SimpleNamespace(**vars(daemon.settings), fees={}, lanes={})
+        daemon.settings.party = SimpleNamespace(folder=folder, database="")
+        daemon.settings.relay = SimpleNamespace(database="")
         daemon.settings.api = ApiSettings(**{"rate": 10_000, **settings})
         daemon.prices, daemon.agreement = {}, SimpleNamespace(url="http://127.0.0.1:1")
         daemon.shop = daemon.taker = None  # for offers there are nodes
