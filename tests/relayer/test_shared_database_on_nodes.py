@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from chains.evm import deploy
 from chains.evm.messaging import calls
+from chains.testing.postgres import Postgres
 from relayer.errors import BadConfig
 from relayer.messages.relayer import Relayer
 from relayer.party import load_seed
@@ -216,3 +217,24 @@ def test_a_relayer_does_not_work_on_its_partys_database(tmp_path):
     file.write_text(f'[party]\nfolder = "."\ndatabase = "{url}"\n[chains]\n[relay]\ndatabase = "{url}"\n')
     with pytest.raises(BadConfig, match="a database of its own"):
         load(file)
+
+
+async def test_a_relayer_waits_for_a_server_that_is_away(world):
+    async with Postgres() as server, validators(world) as urls:
+        settings = load(world.relayer("one", urls, relay={"database": server.url}))
+        await world.endow(settings)
+        async with Relayer.open(settings, load_seed(settings)) as made, carrying(made):
+            await world.flood(3)
+            await world.finalise(world.here)
+            await until(lambda: is_delivered(world, 3))
+            await server.stop()
+            await world.flood(3)
+            await world.finalise(world.here)
+
+            async def troubled() -> bool:
+                return made.runners[NAME].state.trouble is not None
+
+            await until(troubled)
+            await server.start()
+            await until(lambda: is_delivered(world, 6))
+            await check_deliveries(world, 6)

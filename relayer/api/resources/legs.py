@@ -60,7 +60,8 @@ class Legs:
         return [
             name
             for name, leg in seen.deal.terms.legs.items()
-            if query.chain in ("", leg.chain) and query.state in ("", leg_state(seen.view.legs[name])[0])
+            if query.chain in ("", leg.chain)
+            and (not query.state or query.state == leg_state(seen.view.legs[name])[0])
         ]
 
     async def one(self, call: Call[NoQuery, None]) -> models.Leg:
