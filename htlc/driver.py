@@ -204,9 +204,10 @@ class Driver:
             for plan in plans:
                 await self._alone(plan.work.deal.id, self._carry_out_one(plan))
             return
-        loop = asyncio.get_running_loop()
+        loop, turns = asyncio.get_running_loop(), Turns()
         until = loop.time() + ACT_SECONDS
         for plan in sorted(plans, key=self._order):
+            await turns.give()
             id_ = plan.work.deal.id
             if loop.time() > until:
                 self.reports[id_] = Report(plan.seen, plan.actions, ())
