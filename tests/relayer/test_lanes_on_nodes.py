@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -52,16 +54,22 @@ async def world(anvil_factory, tmp_path):
 @asynccontextmanager
 async def validators(world: LaneWorld, places=(0, 1, 2), **changes):
     """Some members of the set, running; their URLs."""
+    async with signing(world.validator(place, free_port(), **changes) for place in places) as urls:
+        yield urls
+
+
+@asynccontextmanager
+async def signing(files: Iterable[Path]):
+    """Validators of these configurations, running; their URLs."""
     stop, urls = asyncio.Event(), []
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for place in places:
-            port = free_port()
-            settings = load(world.validator(place, port, **changes))
+        for file in files:
+            settings = load(file)
             validator = await stack.enter_async_context(Validator.open(settings, load_seed(settings)))
             ready = asyncio.Event()
             group.create_task(validator.run(stop, ready))
             await ready.wait()
-            urls.append(f"http://127.0.0.1:{port}")
+            urls.append(f"http://{settings.validator.listen}")
         try:
             yield urls
         finally:

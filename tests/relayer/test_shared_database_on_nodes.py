@@ -3,7 +3,6 @@ nonces have one purpose each, and who overslept does nothing."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +19,10 @@ from relayer.party import load_seed
 from relayer.settings import SEED_FILE, load
 from relayer.testing.feeds import FEED, feed_world
 from relayer.testing.lanes import NAME, LaneWorld, key
-from relayer.validator.service import Validator
 from settlement.store import Store, forms
 from settlement.store.leases import LANE
 from settlement.store.tables import daemons, pushes
-from tests.relayer.test_lanes_on_nodes import carrying, free_port, is_delivered, until, validators
+from tests.relayer.test_lanes_on_nodes import carrying, free_port, is_delivered, signing, until, validators
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
 
@@ -172,22 +170,14 @@ async def another_lane(world: LaneWorld) -> LaneWorld:
 @asynccontextmanager
 async def two_lanes_signed(world: LaneWorld, second: LaneWorld):
     """Validators of both lanes; their URLs."""
-    stop, urls = asyncio.Event(), []
     lanes = {NAME: world.section(), SECOND: second.section()}
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for place, words in enumerate(world.members):
-            listen = f"127.0.0.1:{free_port()}"
-            section = {"listen": listen, "folder": "signatures", "endpoints": {"here": [world.here.url] * 3}}
-            settings = load(world.configure(f"validator-{place}", words, validator=section, lanes=lanes))
-            validator = await stack.enter_async_context(Validator.open(settings, load_seed(settings)))
-            ready = asyncio.Event()
-            group.create_task(validator.run(stop, ready))
-            await ready.wait()
-            urls.append(f"http://{listen}")
-        try:
-            yield urls
-        finally:
-            stop.set()
+    common = {"folder": "signatures", "endpoints": {"here": [world.here.url] * 3}}
+    files = []
+    for place, words in enumerate(world.members):
+        section = {"listen": f"127.0.0.1:{free_port()}", **common}
+        files.append(world.configure(f"validator-{place}", words, validator=section, lanes=lanes))
+    async with signing(files) as urls:
+        yield urls
 
 
 async def test_a_feed_goes_to_another_relayer_and_back(bitcoind_factory, anvil_factory, tmp_path, database):
