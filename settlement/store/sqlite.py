@@ -93,9 +93,13 @@ class SQLite:
         return FileEpoch(self.path)
 
     def _create_private(self) -> None:
-        """Make the file before SQLite does, readable by its owner alone (its journal inherits the mode)."""
+        """Make the file before SQLite does, readable by its owner alone (its journal inherits the mode). One that
+        is there is not touched: closing a file lets go of all locks that this process has on it, and those of a
+        connection that another store of ours has are among them."""
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
+        except FileExistsError:
+            return
         except OSError as error:
             raise StoreUnavailable(self.name, error.strerror or str(error)) from error
 

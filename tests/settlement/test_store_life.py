@@ -96,6 +96,26 @@ async def test_only_the_driver_is_exclusive(store, database):
         assert not reader.driving
 
 
+PASSER_BY = """
+    import sqlite3
+    connection = sqlite3.connect(sys.argv[1])
+    connection.execute("UPDATE deals SET peer = 'new'")
+    connection.commit()
+    connection.close()
+"""
+
+
+async def test_two_stores_of_one_process_leave_each_other_their_locks(store, database):
+    """Whoever closes a database last tidies its journal away, and a reader whose lock was lost would go on reading
+    the old one for ever."""
+    await store.add(deal())
+    async with await Store.open(str(database)) as reader:
+        assert len(await reader.deals()) == 1
+    assert child(PASSER_BY, str(database)).wait(30) == 0
+    assert database.with_name(database.name + "-wal").exists()
+    assert (await store.deal(deal().id)).peer == "new"
+
+
 async def test_files_are_private(store, database):
     await store.add(deal())
     for path in database.parent.iterdir():
