@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chains.bitcoin import presigned
-from chains.bitcoin.compiler import Contract, compile_policy
+from chains.bitcoin.compiler import compile_policy
 from chains.bitcoin.encoding import segwit_address
-from chains.bitcoin.facts import leg_facts
+from chains.bitcoin.facts import WatchedLeg
 from chains.bitcoin.follower import Follower
 from chains.bitcoin.node import Node
 from chains.bitcoin.params import GENESIS_PREFIX
@@ -65,7 +65,7 @@ class UtxoChain:
         self._node = Node(name, self.rpc)
         self._follower = Follower(name, self.network, self._node, settings.scan_timeout)
         self._tracer = Tracer(self._node, self._follower)
-        self._legs: dict[str, tuple[Leg, Contract]] = {}
+        self._legs: dict[str, WatchedLeg] = {}  # by address
         self._fit = False  # whether the node was probed since the connection was opened
         self._shown: dict[bytes, str] = {}  # what the mempool spent of our legs at the last look
         self._rest_until = 0.0  # the event loop's time before which the mempool is left alone while waiting
@@ -163,7 +163,7 @@ class UtxoChain:
     async def watch(self, leg: Leg, since: int) -> None:
         """See the port. The blocks since then are read at the next look, for all new legs together."""
         contract = compile_policy(leg.paths)
-        self._legs[segwit_address(self.network.hrp, contract.output)] = (leg, contract)
+        self._legs[segwit_address(self.network.hrp, contract.output)] = WatchedLeg(leg, contract)
         await self._follower.watch(contract.output, since)
 
     async def unwatch(self, leg: Leg) -> None:
@@ -182,9 +182,7 @@ class UtxoChain:
             raise StaleTip(self.name, age, self.timing.stale_after)
         ledger, mempool = self._follower.ledger, self._follower.mempool
         self._shown = mempool.spenders
-        facts = {
-            address: leg_facts(leg, contract, ledger, mempool) for address, (leg, contract) in self._legs.items()
-        }
+        facts = {address: leg.facts(ledger, mempool) for address, leg in self._legs.items()}
         return Snapshot(tip=tip, legs=facts)
 
     async def wait(self, seen: str, timeout: float) -> None:

@@ -21,7 +21,9 @@ class Ledger:
         self._receipts: dict[bytes, Receipt] = {}
         self._payments: dict[bytes, Payment] = {}
         self._by_script: dict[bytes, set[bytes]] = {}
-        self.version = 0  # grows with every change of what stands
+        self.version = 0  # grows with every change of what stands, or of what became of it
+        self._changed: dict[bytes, int] = {}  # by script: the version in which something about it changed last
+        self._started = 0  # the version that holds for all other scripts
         self.base = 0
         self.tip = -1
 
@@ -39,6 +41,8 @@ class Ledger:
         self._hashes = {height: block}
         self.base = self.tip = height
         self.version += 1
+        self._changed.clear()
+        self._started = self.version
 
     def hash(self, height: int) -> str:
         return self._hashes[height]
@@ -61,11 +65,14 @@ class Ledger:
 
     def cut(self, height: int) -> None:
         """Drop every block above `height` and its events."""
+        if height >= self.tip:
+            return
         for gone in range(height + 1, self.tip + 1):
             del self._hashes[gone]
         self.tip = height
-        self.version += 1
-        self._payments = {point: one for point, one in self._payments.items() if one.height <= height}
+        for payment in [one for one in self._payments.values() if one.height > height]:
+            del self._payments[payment.outpoint]
+            self._note_payment(payment)
         for receipt in [one for one in self._receipts.values() if one.height > height]:
             self._drop(receipt)
 
@@ -74,25 +81,26 @@ class Ledger:
     def add(self, block: BlockFacts) -> None:
         """Note a block's events; noting them again changes nothing."""
         self.add_receipts(block.receipts)
-        self.version += bool(block.payments)
         for payment in block.payments:
             self._payments[payment.outpoint] = payment
+            self._note_payment(payment)
 
     def add_receipts(self, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
-            self.version += 1
             self._receipts[receipt.outpoint] = receipt
             self._by_script.setdefault(receipt.script, set()).add(receipt.outpoint)
             self.outpoints.add(receipt.outpoint)
+            self._note(receipt.script)
 
     def forget(self, script: bytes) -> None:
         """Stop watching a script."""
         self.scripts.discard(script)
-        self.version += 1
         for outpoint in self._by_script.pop(script, set()):
             self._receipts.pop(outpoint)
             self._payments.pop(outpoint, None)
             self.outpoints.discard(outpoint)
+        self.version += 1
+        self._changed.pop(script, None)
 
     def prune(self, scripts: Iterable[bytes], height: int) -> None:
         """Drop receipts of these scripts that were spent at or below `height`."""
@@ -111,8 +119,23 @@ class Ledger:
         points.discard(receipt.outpoint)
         if not points:
             del self._by_script[receipt.script]
+        self._note(receipt.script)
+
+    def _note_payment(self, payment: Payment) -> None:
+        """A payment of a coin that is not known yet is noted when the coin is."""
+        if (receipt := self._receipts.get(payment.outpoint)) is not None:
+            self._note(receipt.script)
+
+    def _note(self, script: bytes) -> None:
+        self.version += 1
+        self._changed[script] = self.version
 
     # --- answers
+
+    def changed(self, script: bytes) -> int:
+        """The version in which something about a script changed last: while it is the same, its receipts are,
+        and what spent them."""
+        return self._changed.get(script, self._started)
 
     def receipts(self, script: bytes) -> list[Receipt]:
         """Everything that paid a script, oldest first."""
@@ -132,7 +155,12 @@ class Ledger:
 
     def ripe(self, receipt: Receipt) -> bool:
         """Whether consensus lets the next block spend it."""
-        return self.depth(receipt.height) >= receipt.maturity
+        return self.ripens(receipt) <= self.tip
+
+    @staticmethod
+    def ripens(receipt: Receipt) -> int:
+        """The height of the block from which on consensus lets the next one spend it."""
+        return receipt.height + max(receipt.maturity, 1) - 1
 
     def depth(self, height: int) -> int:
         """Confirmations of something at `height`."""

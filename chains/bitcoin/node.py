@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from chains.bitcoin.blocks import Receipt
@@ -28,6 +29,7 @@ from chains.port import Tip
 
 CHUNK: Final = 100  # calls in one request, where the answers are small
 COINS: Final = 1000  # coins asked for in one call
+KEPT: Final = 16384  # coins remembered as they are asked for: several times a block
 BLOCKS: Final = 8  # blocks in one request: 32 MB of hex at most
 SCAN_RETRIES: Final = 60
 SCANNED_POSITION: Final = 1  # in its block; a scan does not tell
@@ -223,7 +225,8 @@ class Node:
         return dict(await self.rpc.call("getblockchaininfo"))
 
 
-def _prevout(point: bytes) -> dict[str, Any]:
+@lru_cache(KEPT)
+def _prevout(point: bytes) -> Mapping[str, Any]:
     txid, _, index = outpoint_text(point).partition(":")
     return {"txid": txid, "vout": int(index)}
 

@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.bitcoin.blocks import read_block
+from chains.bitcoin.compiler import Contract
 from chains.bitcoin.encoding import compact_size, double_sha256, outpoint_text, sha256, var_bytes
+from chains.bitcoin.facts import WatchedLeg
 from chains.bitcoin.follower import Follower
 from chains.bitcoin.node import Node
 from chains.bitcoin.params import COIN, NETWORKS
 from chains.errors import RpcError
+from chains.legs import NATIVE, Leg
 
 NETWORK = NETWORKS["bitcoin", "regtest"]
 SCRIPTS = [b"\x00\x20" + sha256(bytes((index,))) for index in range(8)]
@@ -134,7 +137,7 @@ class MadeUpBlock:
 @settings(max_examples=60)
 @given(
     st.integers(0, 2**32),
-    st.lists(st.sampled_from(["grow", "grow", "fork", "look", "watch", "wallet"]), max_size=40),
+    st.lists(st.sampled_from(["grow", "grow", "fork", "look", "watch", "unwatch", "wallet"]), max_size=40),
 )
 def test_follower_against_brute_force(seed: int, moves: list[str]) -> None:
     asyncio.run(_play(random.Random(seed), moves))
@@ -148,6 +151,7 @@ async def _play(dice: random.Random, moves: list[str]) -> None:
     network = replace(NETWORK, genesis=chain.blocks[0].id)
     follower = Follower("bitcoin", network, Node("bitcoin", chain), 1)  # type: ignore[arg-type]
     watched: dict[bytes, int] = {}
+    legs: dict[bytes, WatchedLeg] = {}
     for move in [*moves, "watch", "wallet", "look"]:
         if move == "grow":
             chain.grow()
@@ -156,9 +160,14 @@ async def _play(dice: random.Random, moves: list[str]) -> None:
             for _ in range(dice.randint(1, 5)):
                 chain.grow()
         elif move == "watch" and len(watched) < len(LEGS):
-            script = LEGS[len(watched)]
+            script = next(one for one in LEGS if one not in watched)
             watched[script] = dice.randint(0, len(chain.blocks) - 1)
+            legs[script] = _leg(script)
             await follower.watch(script, watched[script])
+        elif move == "unwatch" and watched:
+            script = dice.choice(sorted(watched))
+            del watched[script], legs[script]
+            await follower.unwatch(script)
         elif move == "wallet":
             follower.watch_wallet(WALLET)
             await follower.advance_coins()
@@ -166,6 +175,16 @@ async def _play(dice: random.Random, moves: list[str]) -> None:
         if move in ("look", "watch"):
             await follower.advance()
             _compare(follower, chain, watched, wallet=False)
+            for script, leg in legs.items():
+                seen = leg.facts(follower.ledger, follower.mempool)
+                assert seen == _leg(script).facts(follower.ledger, follower.mempool)
+                assert seen.held == sum(one.amount for one in follower.ledger.coins(script))
+                assert seen is leg.facts(follower.ledger, follower.mempool)
+
+
+def _leg(script: bytes) -> WatchedLeg:
+    """A leg at a script that is nobody's: no path fits what spends it."""
+    return WatchedLeg(Leg("bitcoin", NATIVE, 500, bytes(32), ()), Contract(b"", "", script, {}))
 
 
 def _compare(follower: Follower, chain: MadeUp, watched: dict[bytes, int], wallet: bool) -> None:
