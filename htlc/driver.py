@@ -21,10 +21,11 @@ from htlc.executor import Executor, Work
 from htlc.fees import FeePolicy
 from htlc.look import SecretOf
 from htlc.observer import Observation, Observer
-from htlc.plans import Plan, Turns
+from htlc.plans import Plan
 from htlc.ports import CANCEL, FUND, RECORD, Attesters, Clock, Deal, Intent, Journal, Peer, Spans, no_spans
 from htlc.protocols.base import Action, Attest, Close, Fund, GiveConsent, SpendLeg, Swear, Unfund
 from htlc.resting import Resting
+from htlc.turns import Turns
 
 log = structlog.get_logger(__name__)
 

@@ -29,6 +29,7 @@ from htlc.ports import Clock, Deal, Intent
 from htlc.protocols import protocol, words
 from htlc.protocols.base import Action, DealProtocol, Flight, Now, Stance, Step, View
 from htlc.protocols.rules import Case
+from htlc.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -169,8 +170,9 @@ class Observer:
                 look.cancel()  # of those that are done, nothing
         self.live = frozenset(live)
         self._clocks, self._newest = chain_clocks(self.snapshots)
-        small = set()
-        for kept in self._kept.values():
+        small, turns, all_kept = set(), Turns(), tuple(self._kept.values())
+        for kept in all_kept:
+            await turns.give(last=len(all_kept) == 1)
             kept.facts = self._stands(kept)
             for site in kept.sites:
                 if 0 < kept.facts[site.name].held < site.leg.amount:

@@ -2,11 +2,13 @@
 what there is to do.
 
 A plan follows from the deal, what we signed, what the chains show and the time. While the first three are what
-they were when the plan was to do nothing, only time could change it, and after a few seconds it is asked again.
+they were when the plan was to do nothing, only time could change it, and after a few seconds it is asked again:
+each deal in a second of its own, so that they don't come all at once.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -20,12 +22,13 @@ REST_SECONDS = 5  # at most, between two plans for a deal in which nothing happe
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """A deal that wanted nothing, and what that stood on. since: UNIX seconds."""
+    """A deal that wanted nothing, and what that stood on. since, until: UNIX seconds."""
 
     deal: Deal
     intents: tuple[Intent, ...]
     mark: Mark
     since: int
+    until: int
 
 
 class Resting:
@@ -47,7 +50,7 @@ class Resting:
         rest = self._rests.get(deal.id)
         return (
             rest is not None
-            and rest.since <= self._clock.now() < rest.since + REST_SECONDS
+            and rest.since <= self._clock.now() < rest.until
             and rest.deal is deal
             and rest.intents is await self._journal.intents(deal.id)
             and rest.mark == self._observer.mark(deal)
@@ -62,6 +65,12 @@ class Resting:
             return
         if any(intent.final is None for intent in plan.intents):
             return
-        mark = self._observer.mark(deal)
+        mark, now = self._observer.mark(deal), plan.work.now
         if mark is not None:
-            self._rests[deal.id] = Rest(deal, plan.intents, mark, plan.work.now)
+            self._rests[deal.id] = Rest(deal, plan.intents, mark, now, _next_turn(deal.id, now))
+
+
+def _next_turn(deal: str, now: int) -> int:
+    """The next second at which a deal is asked for a plan, whatever happens: every REST_SECONDS, but not all deals
+    at the same time."""
+    return now + 1 + (zlib.crc32(deal.encode()) - now - 1) % REST_SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from htlc import driver as module
-from htlc import plans as turning
+from htlc import turns as turning
 from htlc.driver import Driver
 from htlc.plans import Plan
 from htlc.protocols.base import Action, Fund, SpendLeg
