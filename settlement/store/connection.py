@@ -1,9 +1,9 @@
 """A SQLite connection that leaves the event loop only where SQLite may wait.
 
 The stock asynchronous driver hands every call to a thread: four round trips a statement, each dearer than the
-statement. SQLite waits for another process when a transaction begins, and for the disk when it ends. Those two
-run in the connection's thread; what is between them works in memory, in tens of microseconds, and is done
-at once.
+statement. SQLite waits for another process when a transaction that writes begins, and for the disk when it ends.
+Those two run in the connection's thread; all else works in memory, in tens of microseconds, and is done at once.
+A round trip to a thread is also two turns of the event loop, which a busy process makes anybody wait for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any, Self
 import aiosqlite
 
 CHUNK = 64  # rows an open cursor would fetch at a time; ours are never left open
-WAITING = ("BEGIN", "PRAGMA")  # statements that may have to wait
+WRITING = "BEGIN IMMEDIATE"
+WAITING = (WRITING, "PRAGMA")  # statements that may have to wait
 
 
 class QuickCursor:
@@ -36,6 +37,8 @@ class QuickCursor:
         return self
 
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Self:
+        if statement.startswith("BEGIN"):
+            self._connection.writing = statement == WRITING
         if statement.startswith(WAITING):
             await self._connection.in_thread(partial(self._work, False, statement, parameters))
         else:
@@ -70,6 +73,8 @@ class QuickCursor:
 class QuickConnection(aiosqlite.Connection):
     """aiosqlite's connection with such cursors. One task uses it at a time: the pool sees to that."""
 
+    writing = False  # since the last transaction began
+
     def cursor(self) -> QuickCursor:  # type: ignore[override]
         return QuickCursor(self)
 
@@ -77,10 +82,19 @@ class QuickConnection(aiosqlite.Connection):
         """Run `work` on the raw connection, in the thread that belongs to it."""
         await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
 
+    async def commit(self) -> None:
+        """On disk when this returns, if there was anything to write."""
+        if self.writing:
+            await super().commit()
+        else:
+            self._conn.commit()
+
     async def rollback(self) -> None:
         """Nothing to do is most often the case: a pool rolls back what comes home."""
-        if self.in_transaction:
+        if self.writing and self.in_transaction:
             await super().rollback()
+        else:
+            self._conn.rollback()
 
 
 async def connect(path: Path) -> QuickConnection:

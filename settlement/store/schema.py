@@ -13,7 +13,7 @@ from settlement.store.database import Database
 from settlement.store.errors import NotEmpty, NotOurDatabase, SchemaTooNew, SchemaTooOld
 from settlement.store.tables import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")  # every one ever released, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # every one ever released, oldest first
 HEAD = REVISIONS[-1]
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
