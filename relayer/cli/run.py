@@ -15,6 +15,7 @@ import typer
 from relayer.cli.output import DEFAULT_CONFIG, Config, Json, Set, emit, fail, level_of
 from relayer.cli.output import run as run_work
 from relayer.exits import Exit
+from relayer.garbage import put_off as put_off_garbage
 
 if TYPE_CHECKING:
     from relayer.settings import Settings
@@ -27,6 +28,7 @@ ASK_SECONDS = 10
 def run(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) -> None:
     """See HELP. Says that it is ready on stdout, and logs to stderr. The first SIGTERM or SIGINT finishes what is
     being done; a second one stops at once, which costs nothing but time at the next start."""
+    put_off_garbage()
     settings = load_settings(config, set_ or (), json)
 
     async def work() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from htlc.errors import NoSuchDeal
@@ -55,11 +56,14 @@ class Legs:
         shown, place = views.piece(found, query.first, query.limit)
         return models.LegPage(legs=tuple(self._leg(id_, name) for id_, name in shown), **place)
 
-    def _wanted(self, id_: str, query: LegsQuery) -> list[str]:
+    def _wanted(self, id_: str, query: LegsQuery) -> Iterable[str]:
         seen = self._driver.reports[id_].observation
+        legs = seen.deal.terms.legs
+        if not query.chain and not query.state:
+            return legs
         return [
             name
-            for name, leg in seen.deal.terms.legs.items()
+            for name, leg in legs.items()
             if query.chain in ("", leg.chain)
             and (not query.state or query.state == leg_state(seen.view.legs[name])[0])
         ]
