@@ -7,15 +7,15 @@ candidates is fixed, ties go to the lesser text, and the tests pin the scripts o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from chains.bitcoin import miniscript as ms
 from chains.bitcoin.descriptor import with_checksum
-from chains.bitcoin.encoding import compact_size, p2wsh
+from chains.bitcoin.encoding import compact_size, p2wsh, script_number
 from chains.bitcoin.keys import DER_SEQUENCE, MIN_SIGNATURE_BYTES, check_public
 from chains.bitcoin.miniscript import Fragment, Item, PreimageOf, Witness, item_bytes
 from chains.bitcoin.transaction import INPUT_WEIGHT
@@ -23,11 +23,33 @@ from chains.errors import BadPolicy
 from chains.legs import Path, Quorum
 
 MAX_PATHS: Final = 6  # the search doubles with each; no protocol of ours has more than three
+MAX_SHAPES: Final = 4096  # remembered
 MAX_SCRIPT_BYTES: Final = 3600  # standardness limits of P2WSH (policy.h)
 MAX_STACK_ITEMS: Final = 100
 MAX_OPS: Final = 201  # consensus
 OP_0, OP_16 = 0x50, 0x60  # of the numbers: OP_1 is 0x51
 CHECK_MANY: Final = (0xAE, 0xAF)  # OP_CHECKMULTISIG and its VERIFY twin
+
+Rankable = TypeVar("Rankable", str, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A step of the search: take the key of this rank, of all that there are, out of the branches that need it."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A step of the search: the branches at `left`, or the others; `swapped` says which of them come first."""
+
+    left: tuple[int, ...]
+    swapped: bool
+
+
+Step: TypeAlias = Factor | Split
+Shape: TypeAlias = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +97,15 @@ class Contract:
         return INPUT_WEIGHT + 1 + sum(map(item_bytes, template)) + size
 
 
+_DECIDED: Final[dict[Shape, Step | None]] = {}  # by all searches of this process
+
+
 @lru_cache(maxsize=4096)
 def compile_policy(paths: tuple[Path, ...]) -> Contract:
     """The script of a policy. Raises BadKey, and BadPolicy for what has no sane miniscript here."""
     branches = tuple(_branch(path) for path in paths)
     _check_overlap(branches)
-    best = _Search(len(branches)).best(branches)
+    best = Search(len(branches), _DECIDED).best(branches)
     if best is None or not best.sane:
         raise BadPolicy(
             "no sane miniscript says this: a key may stand in one place only, and each alternative needs its own"
@@ -137,61 +162,108 @@ def _operations(script: bytes) -> int:
     return count
 
 
-class _Search:
+class Search:
     """Finds the cheapest fragment for a set of branches. `total` is the number of paths of the whole policy: each
-    of them pays for every byte of the script."""
+    of them pays for every byte of the script.
 
-    def __init__(self, total: int) -> None:
+    decided: the step that was best for each shape that was ever searched. All deals of a protocol have few shapes
+    between them, and what takes time is to try the steps that are not the best."""
+
+    def __init__(self, total: int, decided: dict[Shape, Step | None]) -> None:
         self._total = total
+        self._decided = decided
         self._known: dict[tuple[Branch, ...], Fragment | None] = {}
 
     def best(self, branches: tuple[Branch, ...]) -> Fragment | None:
         if branches not in self._known:
-            found = (one for one in self._candidates(branches) if one.m)
-            self._known[branches] = min(found, key=self._cost, default=None)
+            self._known[branches] = self._find(branches)
         return self._known[branches]
+
+    def _find(self, branches: tuple[Branch, ...]) -> Fragment | None:
+        if len(branches) == 1:
+            return ms.named(_chain(branches[0]), branches[0].name)
+        shape = (self._total, *_shape(branches))
+        if shape in self._decided:
+            step = self._decided[shape]
+            return None if step is None else self._take(step, branches)
+        made = [(one, step) for step in _steps(branches) if (one := self._take(step, branches)) and one.m]
+        best, step = min(made, key=lambda pair: self._cost(pair[0]), default=(None, None))
+        if len(self._decided) < MAX_SHAPES:
+            self._decided[shape] = step
+        return best
 
     def _cost(self, one: Fragment) -> tuple[int, int, str]:
         sizes = [sum(map(item_bytes, witness)) for witness in one.paths.values()]
         return self._total * len(one.script) + sum(sizes), max(sizes), one.text
 
-    def _candidates(self, branches: tuple[Branch, ...]) -> Iterator[Fragment]:
-        if len(branches) == 1:
-            yield ms.named(_chain(branches[0]), branches[0].name)
-            return
-        for key in sorted({key for branch in branches for key in branch.keys}):
-            yield from self._factored(branches, key)
-        first, rest = branches[0], branches[1:]
-        for size in range(len(rest)):
-            for others in combinations(rest, size):
-                left = (first, *others)
-                yield from self._split(left, tuple(branch for branch in branches if branch not in left))
+    def _take(self, step: Step, branches: tuple[Branch, ...]) -> Fragment | None:
+        """What a step makes of the branches, if it makes anything."""
+        match step:
+            case Factor(rank):
+                return self._factored(branches, _keys(branches)[rank])
+            case Split(places, swapped):
+                left = tuple(branches[at] for at in places)
+                right = tuple(branch for at, branch in enumerate(branches) if at not in places)
+                return self._split(right, left) if swapped else self._split(left, right)
 
-    def _factored(self, branches: tuple[Branch, ...], key: str) -> Iterator[Fragment]:
+    def _factored(self, branches: tuple[Branch, ...], key: str) -> Fragment | None:
         """The branches that need `key`'s signature behind it, the others where it is absent."""
         inner = tuple(branch.without(key) for branch in branches if key in branch.keys)
         outer = tuple(branch for branch in branches if key not in branch.keys)
         other = self.best(outer) if outer else None
         if outer and other is None:
-            return
+            return None
         if inner[0].bare:  # alone, since no branch covers another
-            if other is not None:
-                yield ms.or_d(ms.pk(key), other, inner[0].name)
-            return
+            return None if other is None else ms.or_d(ms.pk(key), other, inner[0].name)
         behind = self.best(inner)
         if behind is None:
-            return
+            return None
         if other is None:
-            yield ms.and_v(ms.verify(ms.pk(key)), behind)
-        elif not behind.keys & other.keys:
-            yield ms.andor(ms.pk(key), behind, other)
+            return ms.and_v(ms.verify(ms.pk(key)), behind)
+        return None if behind.keys & other.keys else ms.andor(ms.pk(key), behind, other)
 
-    def _split(self, left: tuple[Branch, ...], right: tuple[Branch, ...]) -> Iterator[Fragment]:
-        one, other = self.best(left), self.best(right)
+    def _split(self, first: tuple[Branch, ...], second: tuple[Branch, ...]) -> Fragment | None:
+        one, other = self.best(first), self.best(second)
         if one is None or other is None or one.keys & other.keys:
-            return
-        yield ms.or_i(one, other)
-        yield ms.or_i(other, one)
+            return None
+        return ms.or_i(one, other)
+
+
+def _keys(branches: Iterable[Branch]) -> list[str]:
+    """The keys that a step may take out, in order."""
+    return sorted({key for branch in branches for key in branch.keys})
+
+
+def _steps(branches: tuple[Branch, ...]) -> Iterator[Step]:
+    for rank in range(len(_keys(branches))):
+        yield Factor(rank)
+    for size in range(len(branches) - 1):
+        for others in combinations(range(1, len(branches)), size):
+            yield Split((0, *others), swapped=False)
+            yield Split((0, *others), swapped=True)
+
+
+def _shape(branches: tuple[Branch, ...]) -> Shape:
+    """All that the search looks at. Keys and hashes count by their rank, for ties go to the lesser text; so do
+    times, whose digits and bytes count besides."""
+    quorums = [branch.quorum for branch in branches if branch.quorum is not None]
+    members = {key for quorum in quorums for key in quorum.members}
+    keys = _ranks({key for branch in branches for key in branch.keys} | members)
+    hashes = _ranks({value for branch in branches for value in branch.hashes})
+    times = _ranks({str(branch.after) for branch in branches if branch.after is not None})
+    return tuple(
+        (
+            tuple([keys[key] for key in branch.order]),
+            tuple([hashes[value] for value in branch.hashes]),
+            branch.after and (times[str(branch.after)], len(str(branch.after)), len(script_number(branch.after))),
+            branch.quorum and (branch.quorum.threshold, tuple([keys[key] for key in branch.quorum.members])),
+        )
+        for branch in branches
+    )
+
+
+def _ranks(values: set[Rankable]) -> dict[Rankable, int]:
+    return {value: rank for rank, value in enumerate(sorted(values))}
 
 
 def _chain(branch: Branch) -> Fragment:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache, reduce
+from operator import xor
 
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_CARRIED = tuple(
+    reduce(xor, (term for bit, term in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)
+)
+KEPT = 8192  # addresses remembered: those of open deals are asked for again and again
 
 TXID_BYTES = 32
 OUTPOINT_BYTES = 36  # txid in internal byte order, then the output's index
@@ -84,11 +90,7 @@ def p2wpkh(public: bytes) -> bytes:
 def _polymod(values: list[int]) -> int:
     check = 1
     for value in values:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ value
-        for bit, term in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                check ^= term
+        check = (check & 0x1FFFFFF) << 5 ^ value ^ _CARRIED[check >> 25]
     return check
 
 
@@ -100,6 +102,7 @@ def _five_bits(data: bytes) -> list[int]:
     return [value >> shift & 31 for shift in range(bits + padding - 5, -1, -5)]
 
 
+@lru_cache(KEPT)
 def segwit_address(hrp: str, script: bytes) -> str:
     """Bech32 address of a version 0 output script (BIP173)."""
     if script[0] != 0 or script[1] != len(script) - 2:

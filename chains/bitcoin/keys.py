@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from coincurve import PrivateKey, PublicKey
@@ -17,6 +18,7 @@ PUBLIC_BYTES: Final = 33
 MIN_SIGNATURE_BYTES: Final = 9  # DER of the smallest R and S, and the hash type (BIP66)
 DER_SEQUENCE: Final = 0x30
 MAX_SIGNATURE_BYTES: Final = 73  # of the largest
+KEPT: Final = 8192  # keys remembered as good: each stands in several paths, and in both legs of a deal
 _KEY_INFO: Final = b"strikelock/key/1/"
 
 
@@ -33,6 +35,7 @@ def public_key(secret: bytes) -> bytes:
     return PrivateKey(secret).public_key.format()
 
 
+@lru_cache(KEPT)
 def check_public(value: str) -> bytes:
     """The 33 bytes of a compressed public key in lower-case hex. Raises BadKey.
 

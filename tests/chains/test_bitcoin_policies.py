@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from embit.descriptor import Descriptor
@@ -10,7 +11,15 @@ from embit.networks import NETWORKS as EMBIT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.bitcoin.compiler import MAX_PATHS, Contract, compile_policy, path_of, preimages_in
+from chains.bitcoin.compiler import (
+    MAX_PATHS,
+    Contract,
+    Search,
+    _branch,
+    compile_policy,
+    path_of,
+    preimages_in,
+)
 from chains.bitcoin.encoding import segwit_address
 from chains.bitcoin.keys import public_key
 from chains.bitcoin.miniscript import Choice, Dummy, MemberSig, NoSig, PreimageOf, SigOf, item_bytes
@@ -22,6 +31,8 @@ TIME = 1_800_000_000
 SECRETS = [hashlib.sha256(b"preimage %d" % index).digest() for index in range(6)]
 HASHES = [hashlib.sha256(secret).digest() for secret in SECRETS]
 KEYS = [public_key(hashlib.sha256(b"key %d" % index).digest()).hex() for index in range(40)]
+OTHER_KEYS = [public_key(hashlib.sha256(b"other key %d" % index).digest()).hex() for index in range(40)]
+OTHER_HASHES = [hashlib.sha256(b"other hash %d" % index).digest() for index in range(12)]
 W, B, OTHER = KEYS[:3]
 
 SWAP = (Path("claim", B, (HASHES[0],)), Path("refund", W, after=TIME))
@@ -245,6 +256,42 @@ def test_paths_are_told_apart(paths: tuple[Path, ...], data: st.DataObject) -> N
     assert path_of(contract, witness) == path.name
     assert preimages_in(path.hashes, witness) == tuple(SECRETS[HASHES.index(value)] for value in path.hashes)
     assert sum(map(item_bytes, contract.templates[path.name])) >= sum(map(len, witness)) - 2 * len(witness)
+
+
+def renamed(paths: tuple[Path, ...], keys: list[str], hashes: list[bytes], later: int) -> tuple[Path, ...]:
+    """The same policy of other keys and hashes, in the same order of all of them, and of later times."""
+    used = {
+        key for path in paths for key in (path.to, *path.signers, *(path.quorum.members if path.quorum else ()))
+    }
+    key_of = dict(zip(sorted(used), sorted(keys[: len(used)]), strict=True))
+    shown = sorted({value for path in paths for value in path.hashes})
+    hash_of = dict(zip(shown, sorted(hashes[: len(shown)]), strict=True))
+    return tuple(
+        replace(
+            path,
+            to=key_of[path.to],
+            hashes=tuple(hash_of[value] for value in path.hashes),
+            signers=tuple(key_of[key] for key in path.signers),
+            after=None if path.after is None else path.after + later,
+            quorum=path.quorum
+            and Quorum(path.quorum.threshold, tuple(key_of[key] for key in path.quorum.members)),
+        )
+        for path in paths
+    )
+
+
+@given(policies(), st.permutations(OTHER_KEYS), st.permutations(OTHER_HASHES), st.integers(0, 9))
+def test_what_was_decided_once_is_what_a_search_finds(paths, keys, hashes, later) -> None:
+    if compiled(paths) is None:
+        return
+    decided: dict = {}
+    other = renamed(paths, keys, hashes, later)
+    branches = [tuple(map(_branch, policy)) for policy in (paths, other)]
+    for policy in (*branches, branches[0]):
+        remembered, afresh = Search(len(policy), decided).best(policy), Search(len(policy), {}).best(policy)
+        assert remembered == afresh
+        if remembered is not None:
+            assert list(remembered.paths) == list(afresh.paths)
 
 
 @given(st.lists(st.binary(max_size=80), max_size=6))
