@@ -37,14 +37,16 @@ class Postgres(NodeProcess):
     """A PostgreSQL server; `url` is for the database `postgres`, owned by the user `strikelock`.
 
     folder: data folder; one of its own if None. When we are root, the server runs as an unprivileged user
-    who must be able to reach the folder.
+    who must be able to reach the folder. password: of that user of the database; a new one if None.
     """
 
-    def __init__(self, *, folder: Path | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, *, folder: Path | None = None, port: int | None = None, password: str | None = None
+    ) -> None:
         self.program = find("postgres")
         self.initdb = find("initdb")
         self.psql = find("psql")
-        self._password = secrets.token_hex(16)
+        self._password = password or secrets.token_hex(16)
         super().__init__("postgres", folder, port)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
@@ -74,6 +75,7 @@ def status(folder: Folder = None, json: Json = False) -> None:
 def config(
     party: Annotated[Path, typer.Argument(help="Folder of the party's seed and database.")],
     listen: Annotated[str, typer.Option(help="Where the party listens.")] = "127.0.0.1:9955",
+    database: Annotated[str, typer.Option(help="A database that several daemons of the party share.")] = "",
     folder: Folder = None,
     json: Json = False,
 ) -> None:
@@ -83,7 +85,7 @@ def config(
     async def work() -> dict[str, Any]:
         from relayer.testing.playground import configuration
 
-        return await configuration((folder or running.default_folder()).resolve(), party, listen)
+        return await configuration((folder or running.default_folder()).resolve(), party, listen, database)
 
     document = run(work(), json)
     emit(document, json, lambda: _toml(document))
@@ -133,6 +135,27 @@ def mine(
 
     heights = run(work(), json)
     emit(heights, json, lambda: "\n".join(f"{chain} {height}" for chain, height in heights.items()))
+
+
+@app.command()
+def postgres(
+    port: Annotated[int | None, typer.Option(help="Its port. A free one if left out.", min=1, max=65535)] = None,
+    password: Annotated[str | None, typer.Option(help="Of its user. A new one if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Run a PostgreSQL server on loopback until Ctrl-C, for daemons that share a database; its data go with it."""
+
+    async def work() -> None:
+        import asyncio
+
+        from chains.testing.postgres import Postgres
+
+        async with Postgres(port=port, password=password) as server:
+            emit({"url": server.url}, json, lambda: server.url)
+            sys.stdout.flush()
+            await asyncio.Event().wait()
+
+    run(work(), json)
 
 
 def _toml(document: dict[str, Any]) -> str:

@@ -18,13 +18,13 @@ PLAYGROUND = "playground.json"
 DEMO_OUTAGE = 60  # seconds; real parties allow for much longer ones
 
 
-async def configuration(folder: Path, party: Path, listen: str) -> dict[str, Any]:
+async def configuration(folder: Path, party: Path, listen: str, database: str = "") -> dict[str, Any]:
     """A party's configuration for the nodes that run in `folder`; the contracts are deployed if they are not there
-    yet. Raises BadRequest where no node runs."""
+    yet. database: its URL, where it is not a file of the party's. Raises BadRequest where no node runs."""
     nodes = _nodes(folder)
     chains = {name: await _section(folder, node) for name, node in nodes.items()}
     return {
-        "party": {"folder": str(party)},
+        "party": {"folder": str(party), **({"database": database} if database else {})},
         "peer": {"listen": listen, "accept": "ask"},
         "risk": {"outage": DEMO_OUTAGE},
         "chains": chains,

@@ -15,9 +15,10 @@ DOCS = ROOT / "docs"
 SHELLS = ("sh", "bash", "shell", "console")
 PROGRAMS = (
     "strikelock", ".venv/bin/", "make", "export", "pip", "ssh", "curl", "git", "systemctl", "kill", "apt", "sudo",
-    "cp", "cat", "python", "npm", ".", "createdb", "promtool", "openssl", "docker",
+    "cp", "cat", "mkdir", "prometheus", "python", "npm", ".", "createdb", "promtool", "openssl", "docker",
 )  # fmt: skip
 MARK = re.compile(r"<!--\s*(not run|run by):\s*(.*?)\s*-->", re.DOTALL)
+FILE = re.compile(r"<!--\s*file:\s*(\S+)\s*-->")
 FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([\w+-]*)\s*$")
 VARIABLE = re.compile(r"^[A-Z_]+=\S* ")
 PROMPT = re.compile(r"^\$ ")
@@ -51,6 +52,17 @@ def blocks(path: Path) -> list[Block]:
         commands = tuple(_commands(body))
         if info in SHELLS or (not info and any(map(_is_shell, commands))):
             found.append(Block(str(path.relative_to(ROOT)), start + 1, commands, _mark(lines, start)))
+    return found
+
+
+def files(path: Path) -> dict[str, str]:
+    """What the reader is told to save, by name: `<!-- file: NAME -->` stands before it."""
+    lines = path.read_text().splitlines()
+    found = {}
+    for start, _, body in _code(lines):
+        said = FILE.search(next((line for line in reversed(lines[:start]) if line.strip()), ""))
+        if said:
+            found[said[1]] = "\n".join(body) + "\n"
     return found
 
 

@@ -19,11 +19,18 @@ from pathlib import Path
 from chains.testing.locate import nodes_folder
 from chains.testing.processes import free_port
 from relayer.exits import Exit
+from tests.docs.blocks import ROOT
 
 COMMAND_SECONDS = 150
 READY_SECONDS = 60
-PORT = re.compile(r"127\.0\.0\.1:(\d{4,5})")
-READY = "ready:"
+PORT = re.compile(r"(127\.0\.0\.1:|--port )(\d{4,5})")
+READY = {  # what is said by what is waited for
+    "strikelock run": "ready:",
+    "strikelock nodes postgres": "postgresql://",
+    "prometheus": "Server is ready to receive web requests",
+}
+KILL = re.compile(r"kill -9 %([0-9]+)")
+OURS = {"CLONE": str(ROOT)}  # what a reader would have elsewhere
 
 
 class CommandFailed(AssertionError):
@@ -31,11 +38,13 @@ class CommandFailed(AssertionError):
 
 
 class Shell:
-    """One reader at one machine. `holder` is the configuration in which proposals and deals are looked up."""
+    """One reader at one machine. `holder` is the configuration in which proposals and deals are looked up, `maker`
+    that in which offers are."""
 
-    def __init__(self, folder: Path, holder: str = "bob.toml") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.holder = holder
+        self.holder = "bob.toml"
+        self.maker = "maker.toml"
         self.ran: list[str] = []
         self._token = ""
         self._ports: dict[str, int] = {}
@@ -44,7 +53,7 @@ class Shell:
         nodes.mkdir()
         (nodes_folder() / "cache").mkdir(parents=True, exist_ok=True)
         (nodes / "cache").symlink_to(nodes_folder() / "cache")  # chains that are mined already
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}:{nodes_folder() / 'bin'}"
         self.environment = {**os.environ, "PATH": path, "STRIKELOCK_NODES": str(nodes), "COLUMNS": "200"}
 
     def type(self, command: str) -> str:
@@ -52,11 +61,13 @@ class Shell:
         self.ran.append(command)
         if command.startswith("export "):
             return self._export(command)
-        line = PORT.sub(self._port, self._named(command))
+        line = self.address(self._named(command))
         if line.startswith("strikelock deal release"):
             self._wait_until_live(line.split()[3])
         if line.endswith("&"):
             return self._start(line.removesuffix("&").strip())
+        if killed := KILL.fullmatch(line):
+            return self._kill(self._background[int(killed[1]) - 1])
         done = self._bash(line)
         if done.returncode != Exit.OK:
             raise CommandFailed(f"{command}\n{done.stdout}\n{done.stderr}\n{self.tails()}")
@@ -86,17 +97,24 @@ class Shell:
         """The ends of all logs."""
         return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in sorted(self.folder.glob("*.log")))
 
+    def address(self, text: str) -> str:
+        """An address of the text, or a text with addresses, with the ports that stand for them here."""
+        return PORT.sub(self._port, text)
+
     # --- what a reader does by eye
 
     def _export(self, command: str) -> str:
         for word in shlex.split(command)[1:]:
             name, _, value = word.partition("=")
-            self.environment[name] = value
+            self.environment[name] = OURS.get(name, value)
         return ""
 
     def _named(self, command: str) -> str:
         if "TOKEN" in command:
             return command.replace("TOKEN", self._token)
+        if "OFFER" in command:
+            listed = self._bash(f"strikelock offer list -c {self.maker} --json")
+            return command.replace("OFFER", json.loads(listed.stdout)["offers"][0]["offer"])
         if "PROPOSAL" not in command and "DEAL" not in command:
             return command
         listed = self._bash(f"strikelock deal list --all -c {self.holder} --json")
@@ -134,12 +152,17 @@ class Shell:
         )
 
     def _port(self, found: re.Match[str]) -> str:
-        if found[1] not in self._ports:
-            self._ports[found[1]] = free_port()
-        return f"127.0.0.1:{self._ports[found[1]]}"
+        if found[2] not in self._ports:
+            self._ports[found[2]] = free_port()
+        return f"{found[1]}{self._ports[found[2]]}"
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> str:
+        process.kill()
+        process.wait(20)
+        return ""
 
     def _start(self, line: str) -> str:
-        """Start it; a party is waited for."""
+        """Start it; a party and a server are waited for."""
         log = self.folder / f"{len(self._background)}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
@@ -148,7 +171,8 @@ class Shell:
             )  # fmt: skip
         self._background.append(process)
         end = time.monotonic() + READY_SECONDS
-        while line.startswith("strikelock run") and READY not in log.read_text():
+        ready = next((text for start, text in READY.items() if line.startswith(start)), "")
+        while ready not in log.read_text():
             if process.poll() is not None or time.monotonic() > end:
                 raise CommandFailed(f"{line}\n{log.read_text()[-4000:]}")
             time.sleep(0.05)

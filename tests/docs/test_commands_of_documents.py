@@ -9,7 +9,8 @@ from tests.docs.shell import Shell
 
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
 
-TYPED = ("tutorial.md", "operating.md")  # from their first command to their last, each in a folder of its own
+PLAIN = ("tutorial.md", "operating.md")  # from their first command to their last, each in a folder of its own
+TYPED = (*PLAIN, "two-daemons.md")  # the last by tests/docs/test_two_daemons.py
 LEAST_REASON = 3  # words
 
 
@@ -24,7 +25,7 @@ def shell(tmp_path):
     shell.close()
 
 
-@pytest.mark.parametrize("name", TYPED)
+@pytest.mark.parametrize("name", PLAIN)
 def test_a_document_is_typed_from_start_to_end(shell, name):
     for block in typed(name):
         for command in block.commands:

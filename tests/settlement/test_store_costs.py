@@ -9,7 +9,9 @@ from sqlalchemy import event
 
 from chains.port import TxPhase, TxState
 from htlc.ports import FUND
+from htlc.protocols.base import Will
 from settlement.store import Store
+from settlement.store.connection import QuickConnection
 from tests.settlement.samples import AT, deal, tx
 from tests.settlement.test_store_messages import LANE
 
@@ -88,3 +90,23 @@ async def test_a_delivery_costs_a_server_seven_statements_and_a_file_no_lease(po
     server, file = costs
     assert len(server) <= 7, server
     assert not [one for one in file if "leases" in one or "lineages" in one], file
+
+
+async def test_only_what_may_wait_for_a_file_goes_to_its_thread(database, monkeypatch):
+    """The begin and the end of a transaction that writes: the one for another process, the other for the disk."""
+    async with await Store.open(str(database), drive=True) as store:
+        await store.add(deal())
+        await store.open_deals()
+        trips = []
+        through_thread = QuickConnection._execute
+
+        async def counted(self, work, *args, **kwargs):
+            trips.append(work)
+            return await through_thread(self, work, *args, **kwargs)
+
+        monkeypatch.setattr(QuickConnection, "_execute", counted)
+        assert len(await store.open_deals()) == 1
+        assert len(await store.history()) == 1
+        assert trips == []
+        await store.resolve(deal().id, Will(exercise=True))
+        assert len(trips) == 2
