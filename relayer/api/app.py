@@ -51,14 +51,14 @@ class Api:
         self._keys = Keys(daemon.party.store.requests, daemon.party.clock.now)
         rate = self._settings.rate
         self._limiter = Limiter(Rate(rate, rate * BURST_SECONDS))
-        deals, proposals = Deals(daemon), Proposals(daemon)
-        self._events = Events(daemon, self._wardens, deals, proposals)
+        deals, proposals, offers = Deals(daemon), Proposals(daemon), Offers(daemon)
+        self._events = Events(daemon, self._wardens, deals, proposals, offers)
         self._resources: tuple[Resource, ...] = (
             deals,
             proposals,
             self._events,
             Quotes(daemon),
-            Offers(daemon),
+            offers,
             Legs(daemon),
             Lanes(daemon),
             Chains(daemon),

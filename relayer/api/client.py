@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -66,18 +66,22 @@ class ApiRefused(StrikelockError):
     template = "{reason}"
 
 
+News: TypeAlias = models.Reset | models.Deal | models.Proposal | models.Taking
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """News. data: of a reset, that what stands now follows; else the deal or the proposal as it is now."""
+    """News. data: of a reset, that what stands now follows; else the deal, proposal or taking as it is now."""
 
     id: str
-    data: models.Reset | models.Deal | models.Proposal
+    data: News
 
 
-KINDS: Final[dict[str, type[models.Reset | models.Deal | models.Proposal]]] = {
+KINDS: Final[dict[str, type[News]]] = {
     "reset": models.Reset,
     "deal": models.Deal,
     "proposal": models.Proposal,
+    "taking": models.Taking,
 }
 
 

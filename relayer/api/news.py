@@ -1,4 +1,5 @@
-"""What changes: a bounded log of which deals and proposals look different than before, for whoever follows it.
+"""What changes: a bounded log of which deals, proposals and takings look different than before, for whoever
+follows it.
 
 It says of what there is news, not what the news is: that is put together when it is sent, so a reader who lags
 gets what stands now, and nothing that nobody reads is ever made. While nobody follows, nothing is compared.
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 KEPT: Final = 2048  # items; a reader who lags by more is let go
 PACE_SECONDS: Final = 0.2  # between two looks for something new
 FOLLOWED_SECONDS: Final = 60.0  # after the last reader went, it is still kept for one who comes again
-PROPOSALS: Final = 50  # the newest, that are watched
+NEWEST: Final = 50  # proposals, and takings, that are watched
 BREATH: Final = 50  # deals that are compared before others get their turn
 
-Kind = Literal["deal", "proposal"]
+Kind = Literal["deal", "proposal", "taking"]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """News of a deal or a proposal."""
+    """News of a deal, a proposal or a taking."""
 
     number: int
     kind: Kind
@@ -76,7 +77,7 @@ class News:
         self._items.clear()
         self._seen = dict(self._reports())
         with contextlib.suppress(StrikelockError):  # then they are known from the first look on that finds them
-            self._seen.update(await self._proposals())
+            self._seen.update(await self._booked())
             self._book_known = True
 
     def place(self, id_: str) -> int | None:
@@ -134,10 +135,10 @@ class News:
                 await asyncio.sleep(0)
         known = self._book_known  # those that are there when somebody begins to follow are no news
         try:
-            found.update(await self._proposals())
+            found.update(await self._booked())
             self._book_known = True
         except StrikelockError:  # the database is not there now; the deals have their news all the same
-            found.update({key: seen for key, seen in self._seen.items() if key[0] == "proposal"})
+            found.update({key: seen for key, seen in self._seen.items() if key[0] != "deal"})
         changed = [key for key, seen in found.items() if self._seen.get(key) != seen]
         over = [key for key in self._seen if key[0] == "deal" and key not in found]
         self._seen = found
@@ -156,9 +157,15 @@ class News:
         for id_, report in tuple(reports.items()):
             yield ("deal", id_), _face(report)
 
-    async def _proposals(self) -> dict[tuple[Kind, str], object]:
-        newest = await self._daemon.party.store.book.proposals(limit=PROPOSALS)
-        return {("proposal", one.id): (one.stage.name, one.pending) for one in newest}
+    async def _booked(self) -> dict[tuple[Kind, str], object]:
+        """The newest of what only the database tells of."""
+        store, now = self._daemon.party.store, int(self._daemon.party.clock.now())
+        found: dict[tuple[Kind, str], object] = {
+            ("proposal", one.id): (one.stage.name, one.pending) for one in await store.book.proposals(limit=NEWEST)
+        }
+        for one in await store.offers.takings(now, limit=NEWEST):
+            found["taking", one.taking.id] = (one.state, one.proposal, one.deal, one.outcome)
+        return found
 
 
 def _face(report: Report) -> object:

@@ -124,7 +124,8 @@ def _responses(operation: AnyOperation, schemas: dict[str, Any]) -> dict[str, An
     kind = "application/json" if operation.streams is None else "text/event-stream"
     schema = _model(operation.answer, schemas)
     if operation.streams is not None:
-        schema = {"type": "string", "description": "server-sent events: reset, deal, proposal; data is JSON"}
+        about = "server-sent events: reset, deal, proposal, taking; data is JSON"
+        schema = {"type": "string", "description": about}
     well = {"description": title(operation.answer), "content": {kind: {"schema": schema}}}
     by_status: dict[int, list[type[StrikelockError]]] = {}
     for error in sorted(set(_problems(operation)), key=lambda kind: kind.__name__):

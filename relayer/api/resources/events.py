@@ -1,4 +1,4 @@
-"""/v1/events: deals and proposals as they change, as server-sent events."""
+"""/v1/events: deals, proposals and takings as they change, as server-sent events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from relayer.api.errors import TokenNeeded, TooManyStreams
 from relayer.api.news import Item, News
 from relayer.api.operation import AnyOperation, Call, Operation
 from relayer.api.resources.deals import Deals
+from relayer.api.resources.offers import Offers
 from relayer.api.resources.proposals import Proposals
 from relayer.api.scopes import Scope
 from relayer.api.tokens import Wardens
@@ -30,12 +31,15 @@ LAST_ID: Final = "Last-Event-ID"
 class Events:
     """Streams of one API. `close` ends them, so that the server can stop."""
 
-    def __init__(self, daemon: Daemon, wardens: Wardens, deals: Deals, proposals: Proposals) -> None:
+    def __init__(
+        self, daemon: Daemon, wardens: Wardens, deals: Deals, proposals: Proposals, offers: Offers
+    ) -> None:
         self._driver = daemon.driver
         self._most = daemon.party.settings.api.streams
         self._wardens = wardens
         self._deals = deals
         self._proposals = proposals
+        self._offers = offers
         self._readers = Readers()
         self._rendered: dict[Item, str] = {}
         self._look = -1
@@ -48,7 +52,7 @@ class Events:
                 "GET",
                 "/v1/events",
                 "followEvents",
-                "Follow what changes: first all that is open, then each deal and proposal whenever it changes.",
+                "Follow what changes: first all that is open, then each deal, proposal or taking as it changes.",
                 Scope.READ,
                 models.Reset,
                 None,
@@ -125,6 +129,10 @@ class Events:
         return text
 
     async def _text(self, item: Item) -> str:
-        if item.kind == "deal":
-            return (await self._deals.find(item.about)).model_dump_json()
-        return (await self._proposals.find(item.about)).model_dump_json()
+        match item.kind:
+            case "deal":
+                return (await self._deals.find(item.about)).model_dump_json()
+            case "proposal":
+                return (await self._proposals.find(item.about)).model_dump_json()
+            case "taking":
+                return (await self._offers.find_taking(item.about)).model_dump_json()

@@ -130,7 +130,11 @@ class Offers:
         return models.TakingPage(takings=tuple(_taking(one) for one in shown), **place)
 
     async def taking(self, call: Call[NoQuery, None]) -> models.Taking:
-        return _taking(await self._shop.taking(call.params["taking"]))
+        return await self.find_taking(call.params["taking"])
+
+    async def find_taking(self, id_: str) -> models.Taking:
+        """A taking as it stands. Raises NoSuchTaking."""
+        return _taking(await self._shop.taking(id_))
 
     # --- theirs ------------------------------------------------------------------------------------------
 

@@ -26,6 +26,14 @@ from tests.relayer.api.trading import LIFE, TOKEN, until
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
+async def until_one(stream, wanted):
+    """Events up to the first whose data are wanted."""
+    async for event in stream:
+        yield event
+        if wanted(event.data):
+            return
+
+
 async def test_who_answers_and_what_it_stands_on(market):
     api = market.writer.api
     party = await api.party()
@@ -269,7 +277,11 @@ async def test_an_offer_is_published_quoted_taken_and_withdrawn(market):
         with pytest.raises(ApiRefused) as refused:
             await taker.take(peer, made.id, size, limit)
         assert refused.value.problem == f"urn:strikelock:problem:{kind}"
-    taken = await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")
+    async with aclosing(maker.events()) as stream, asyncio.timeout(60):
+        assert isinstance((await anext(stream)).data, models.Reset)
+        taken = await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")
+        news = [event.data async for event in until_one(stream, lambda data: isinstance(data, models.Taking))]
+    assert (news[-1].id, news[-1].offer, news[-1].ours) == (taken.id, made.id, False)
     assert (await taker.take(peer, made.id, 3 * 10**6, 6 * TOKEN, key="a-part-of-theirs")).id == taken.id
     assert taken.ours
     assert taken.deal is not None
