@@ -18,9 +18,9 @@ from chains.evm.messaging.message import Message
 from chains.evm.messaging.tree import CHUNK, Tree
 from chains.testing.anvil import Anvil
 from options.bench.machine import describe
+from relayer.loading import load
 from relayer.messages.relayer import Relayer
 from relayer.party import load_seed
-from relayer.settings import load
 from relayer.testing.lanes import DEPTH, NAME, LaneWorld
 from relayer.validator.service import Validator
 from settlement.spans import Spans

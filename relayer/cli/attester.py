@@ -29,8 +29,9 @@ def key(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Show the public key by which this configuration's seed stands in quorums."""
 
     async def work() -> dict[str, Any]:
+        from relayer.loading import load
         from relayer.passphrase import passphrase
-        from relayer.settings import SEED_FILE, load
+        from relayer.settings import SEED_FILE
         from settlement import seed
 
         settings = load(config)
@@ -49,8 +50,9 @@ def start(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         from relayer.attest.attester import Attester
         from relayer.attest.service import Service
         from relayer.listening import listen
+        from relayer.loading import load
         from relayer.passphrase import passphrase
-        from relayer.settings import SEED_FILE, load
+        from relayer.settings import SEED_FILE
         from settlement import seed
 
         settings = load(config)

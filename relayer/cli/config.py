@@ -18,7 +18,7 @@ NODE_SCHEMES = ("http", "https", "ws", "wss")
 @app.command()
 def show(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) -> None:
     """Print the configuration as it is used, secrets left out."""
-    from relayer.settings import load
+    from relayer.loading import load
 
     try:
         settings = load(config, set_ or ())
@@ -32,7 +32,7 @@ def show(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) 
 @app.command()
 def check(config: Config = DEFAULT_CONFIG, set_: Set = None, json: Json = False) -> None:
     """Say everything that is wrong with a configuration, or that nothing is."""
-    from relayer.settings import load
+    from relayer.loading import load
 
     try:
         load(config, set_ or ())

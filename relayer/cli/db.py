@@ -22,7 +22,8 @@ def upgrade(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Bring the database to the schema of this version. Make a copy first if you may want to go back."""
 
     async def work() -> str:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.store.store import Store
 
         async with await Store.open(database_url(load(config)), upgrade=True) as store:
@@ -38,7 +39,8 @@ def daemons(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     deals each drives. Empty on SQLite, where there is only one."""
 
     async def work() -> list[dict[str, object]]:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.store.leases import DEAL
         from settlement.store.store import Store
 
@@ -79,7 +81,8 @@ def backup(
     money's records: it holds no secret, and it tells what you trade."""
 
     async def work() -> int:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.store.copies import back_up
 
         return await back_up(database_url(load(config)), file)
@@ -98,7 +101,8 @@ def restore(
     was signed since the backup is not known to us, and known to others."""
 
     async def work() -> int:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.store.copies import restore as fill
 
         return await fill(file, database_url(load(config)))

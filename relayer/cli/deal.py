@@ -308,8 +308,9 @@ def list_deals(
     """List deals, and proposals that are not decided."""
 
     async def work() -> dict[str, Any]:
+        from relayer.loading import load
         from relayer.report import summary
-        from relayer.settings import database_url, load
+        from relayer.settings import database_url
         from settlement.store import Store
 
         async with await Store.open(database_url(load(config))) as store:
@@ -454,7 +455,8 @@ def _steer(deal: str, wish: WishName, api: str, config: Path, as_json: bool) -> 
     wishes = {WILLS[wish]: True}
 
     async def work() -> dict[str, Any]:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.store import Store
 
         async with await Store.open(database_url(load(config))) as store:
@@ -467,8 +469,8 @@ def _steer(deal: str, wish: WishName, api: str, config: Path, as_json: bool) -> 
 
 
 async def with_party(work: Callable[[Party], Awaitable[dict[str, Any]]], config: Path) -> dict[str, Any]:
+    from relayer.loading import load
     from relayer.party import Party
-    from relayer.settings import load
 
     async with Party.open(load(config), drive=False) as party:
         return await work(party)

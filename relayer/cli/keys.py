@@ -20,8 +20,9 @@ def new(
     """Make the party's seed, and show its words once. Write them down: they are all you need to get money back."""
 
     async def work() -> dict[str, Any]:
+        from relayer.loading import load
         from relayer.passphrase import passphrase
-        from relayer.settings import SEED_FILE, load
+        from relayer.settings import SEED_FILE
         from settlement import seed
 
         settings = load(config)
@@ -43,8 +44,8 @@ def show(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Show the party's identity, and where each chain's wallet is paid. Shows no secret."""
 
     async def work() -> dict[str, Any]:
+        from relayer.loading import load
         from relayer.party import Party
-        from relayer.settings import load
 
         async with Party.open(load(config), drive=False) as party:
             return {

@@ -59,7 +59,8 @@ def _chain(name: str, config: Path) -> Chain:
     """The chain of a leg, as the configuration has it, or a local one where there is no configuration."""
     from chains.registry import make_chain
     from relayer.errors import BadRequest
-    from relayer.settings import LOCAL_CHAINS, load
+    from relayer.loading import load
+    from relayer.settings import LOCAL_CHAINS
 
     sections = load(config).chains if config != DEFAULT_CONFIG or config.exists() else LOCAL_CHAINS
     if name not in sections:

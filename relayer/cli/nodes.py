@@ -97,8 +97,8 @@ def fund(config: Config = DEFAULT_CONFIG, folder: Folder = None, json: Json = Fa
     from chains.testing import running
 
     async def work() -> dict[str, int]:
+        from relayer.loading import load
         from relayer.party import Party
-        from relayer.settings import load
         from relayer.testing import playground
 
         async with Party.open(load(config), drive=False) as party:

@@ -40,8 +40,8 @@ def recover(
 
     async def work() -> dict[str, Any]:
         from relayer.errors import BadRequest
+        from relayer.loading import load
         from relayer.recover import Recovery
-        from relayer.settings import load
         from settlement.backup import read_files
 
         settings = load(config)
@@ -89,7 +89,8 @@ def export(
     """Write a deal's descriptor: with it and the seed, `strikelock recover` settles the deal. Holds no secret."""
 
     async def work() -> dict[str, Any]:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.backup import describe, file_name, write_file
         from settlement.store import Store
 

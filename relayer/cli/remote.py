@@ -61,7 +61,7 @@ def _client(api: str, config: Path) -> Client | None:
 
     if api:
         return Client(api, os.environ.get(TOKEN))
-    from relayer.settings import load
+    from relayer.loading import load
 
     path = load(config).api.socket
     return Client(path) if path is not None and _listens(path) else None

@@ -64,7 +64,7 @@ def stop_on_signal(stop: asyncio.Event) -> None:
 def load_settings(config: Path, overrides: Iterable[str], json: bool) -> Settings:
     """The configuration, or a message and an exit code."""
     from chains.errors import StrikelockError
-    from relayer.settings import load
+    from relayer.loading import load
 
     try:
         return load(config, overrides)

@@ -107,7 +107,8 @@ def _with_book(
     work: Callable[[TokenBook], Awaitable[dict[str, Any]]], config: Path, as_json: bool
 ) -> dict[str, Any]:
     async def opened() -> dict[str, Any]:
-        from relayer.settings import database_url, load
+        from relayer.loading import load
+        from relayer.settings import database_url
         from settlement.store import Store
 
         async with await Store.open(database_url(load(config))) as store:

@@ -35,8 +35,9 @@ def watch(
         return
 
     async def work() -> None:
+        from relayer.loading import load
         from relayer.passphrase import passphrase
-        from relayer.settings import SEED_FILE, load
+        from relayer.settings import SEED_FILE
         from relayer.tower import Tower
         from settlement import seed
 
@@ -77,9 +78,9 @@ def export(
     """
 
     async def work() -> dict[str, Any]:
+        from relayer.loading import load
         from relayer.package import make_package
         from relayer.party import Party
-        from relayer.settings import load
         from settlement.backup import write_file
 
         settings = load(config)
@@ -121,8 +122,8 @@ def check(
 
     async def work() -> dict[str, Any]:
         from chains.registry import make_chain
+        from relayer.loading import load
         from relayer.package import MAX_BYTES, check_package, read_package
-        from relayer.settings import load
         from settlement.backup import read_raw
 
         chains = {name: make_chain(name, section) for name, section in load(config).chains.items()}

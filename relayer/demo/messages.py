@@ -40,9 +40,9 @@ from chains.legs import MAX_TIME, NATIVE, Leg
 from chains.legs import Path as LegPath
 from chains.testing.anvil import Anvil
 from chains.testing.bitcoind import Bitcoind
+from relayer.loading import load
 from relayer.messages.relayer import Relayer
 from relayer.party import load_seed
-from relayer.settings import load
 from relayer.testing.lanes import ETHER, GAS, LaneWorld, key
 from relayer.validator.service import Validator
 

@@ -15,7 +15,8 @@ import tomli_w
 
 from chains.errors import StrikelockError
 from chains.testing.processes import free_port
-from relayer.settings import SEED_FILE, Settings, database_url, load
+from relayer.loading import load
+from relayer.settings import SEED_FILE, Settings, database_url
 from relayer.testing.world import OUTAGE_SECONDS, World
 from settlement import seed as seeds
 from settlement.store.store import Store

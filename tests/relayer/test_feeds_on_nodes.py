@@ -12,9 +12,9 @@ from chains.bitcoin.encoding import segwit_address, sha256
 from chains.bitcoin.params import NETWORKS
 from chains.bitcoin.proofs import output_script
 from relayer.errors import BadConfig, BadFeed, NoSuchFeed
+from relayer.loading import load
 from relayer.messages.relayer import Relayer
 from relayer.party import load_seed
-from relayer.settings import load
 from relayer.testing.feeds import CONFIRMATIONS, FEED, FeedWorld, feed_world
 from settlement.store.proofs import ProofRequest
 from tests.relayer.test_lanes_on_nodes import carrying, until

@@ -27,10 +27,10 @@ from relayer.errors import (
     SafetyHalt,
     Undeliverable,
 )
+from relayer.loading import load
 from relayer.messages.relayer import Relayer
 from relayer.messages.signatures import Claim
 from relayer.party import load_seed
-from relayer.settings import load
 from relayer.testing.lanes import NAME, PASSPHRASE, LaneWorld
 from relayer.validator.service import Validator, set_floor, signing_key
 from settlement import seed as seeds

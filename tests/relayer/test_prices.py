@@ -8,8 +8,8 @@ import time
 import pytest
 
 from relayer.errors import BadConfig, BadRequest
+from relayer.loading import load
 from relayer.prices import FilePrices, place_of
-from relayer.settings import load
 from relayer.shop import limits
 from settlement.errors import NoSpot
 from settlement.offers import Place

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from chains.registry import load_family
 from relayer.cli.config import redact
 from relayer.errors import BadConfig, NoConfig
+from relayer.loading import load
 from relayer.reference import reference
-from relayer.settings import Settings, load
+from relayer.settings import Settings
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 EXAMPLE, REFERENCE = CONFIGS / "example.toml", CONFIGS / "reference.toml"

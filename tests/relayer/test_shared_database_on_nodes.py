@@ -14,9 +14,10 @@ from chains.evm import deploy
 from chains.evm.messaging import calls
 from chains.testing.postgres import Postgres
 from relayer.errors import BadConfig
+from relayer.loading import load
 from relayer.messages.relayer import Relayer
 from relayer.party import load_seed
-from relayer.settings import SEED_FILE, load
+from relayer.settings import SEED_FILE
 from relayer.testing.feeds import FEED, feed_world
 from relayer.testing.lanes import NAME, LaneWorld, key
 from settlement.store import Store, forms

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from relayer.settings import load
+from relayer.loading import load
 from relayer.testing.feeds import CONFIRMATIONS, FEED, feed_world
 from tests.relayer.test_lanes_on_nodes import until
 from tests.scenario.messages_cross_with_a_liar_among_signers_and_nodes import DYING, ask, process

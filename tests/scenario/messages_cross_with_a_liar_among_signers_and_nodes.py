@@ -17,8 +17,8 @@ import pytest
 
 from chains.evm.messaging import calls
 from relayer.exits import Exit
+from relayer.loading import load
 from relayer.messages.signatures import ASK_SECONDS
-from relayer.settings import load
 from relayer.testing.lanes import NAME, LaneWorld
 from tests.relayer import lying
 from tests.relayer.test_lanes_on_nodes import free_port, is_delivered, member, until

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from relayer.settings import SEED_FILE, load
+from relayer.loading import load
+from relayer.settings import SEED_FILE
 from relayer.testing.lanes import LaneWorld
 from settlement.store import Store
 from settlement.store.leases import LANE
