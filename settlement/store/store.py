@@ -48,6 +48,7 @@ class Store:
         self._database = database
         self._lock = lock
         self._deals: dict[str, tuple[int, Deal]] = {}
+        self._shown: dict[str, tuple[int, Deal]] = {}  # the page that was asked for last
         self._intents: dict[str, tuple[Intent, ...]] = {}
         self._unsettled: tuple[Intent, ...] | None = None
         self._writes = 0
@@ -161,11 +162,13 @@ class Store:
     async def open_page(self, limit: int, offset: int = 0) -> tuple[Deal, ...]:
         """At most so many deals that are not closed, whoever holds them, newest first."""
         found = await self._database.glance(lambda connection: journal.open_page(connection, limit, offset))
-        return tuple(deal for _, deal in (await self._load(found)).values())
+        self._shown = await self._load(found)
+        return tuple(deal for _, deal in self._shown.values())
 
     async def _load(self, revisions: Mapping[str, int]) -> dict[str, tuple[int, Deal]]:
         """Deals, read again only where their revision is another than that of our copy."""
-        known = {id_: copy for id_, copy in self._deals.items() if revisions.get(id_) == copy[0]}
+        copies = (*self._shown.items(), *self._deals.items())
+        known = {id_: copy for id_, copy in copies if revisions.get(id_) == copy[0]}
         missing = [id_ for id_ in revisions if id_ not in known]
         if missing:
             known.update(await self._read(lambda connection: journal.load(connection, missing)))

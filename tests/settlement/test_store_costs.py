@@ -10,7 +10,7 @@ from sqlalchemy import event
 from chains.port import TxPhase, TxState
 from htlc.ports import FUND
 from htlc.protocols.base import Will
-from settlement.store import Store
+from settlement.store import Store, journal
 from settlement.store.connection import QuickConnection
 from tests.settlement.samples import AT, deal, tx
 from tests.settlement.test_store_messages import LANE
@@ -110,3 +110,25 @@ async def test_only_what_may_wait_for_a_file_goes_to_its_thread(database, monkey
         assert trips == []
         await store.resolve(deal().id, Will(exercise=True))
         assert len(trips) == 2
+
+
+async def test_a_page_of_others_deals_is_read_again_only_where_something_changed(database, monkeypatch):
+    async with await Store.open(str(database), drive=True) as store, await Store.open(str(database)) as reader:
+        for number in range(3):
+            await store.add(deal(number))
+        asked = []
+        load = journal.load
+
+        def noted(connection, ids):
+            asked.append(list(ids))
+            return load(connection, ids)
+
+        monkeypatch.setattr(journal, "load", noted)
+        first = await reader.open_page(2)
+        assert await reader.open_page(2) == first
+        assert len(asked) == 1
+        await store.resolve(first[1].id, Will(exercise=True))
+        again = await reader.open_page(2)
+        assert again[0] is first[0]
+        assert again[1].will.exercise
+        assert asked[1:] == [[first[1].id]]
