@@ -52,7 +52,7 @@ def open_page(connection: Connection, limit: int, offset: int) -> dict[str, int]
 
 def held_revisions(connection: Connection, holder: str) -> dict[str, tuple[int, int]]:
     """Of every open deal that `holder` holds its revision, and the epoch of the lease; oldest deal first."""
-    found = connection.execute(_HELD, {"holder": holder})
+    found = connection.execute(_HELD, {"holder": holder}).all()
     return {id_: (revision, epoch) for id_, revision, epoch in found if epoch is not None}
 
 
