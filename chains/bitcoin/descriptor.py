@@ -6,19 +6,15 @@ of what they do to its halves. A node with a thousand deals makes two thousand o
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import xor
 from typing import Final
 
+from chains.bitcoin.encoding import CHARSET, carried
+
 _INPUT: Final = "0123456789()[],'/*abcdefgh@:$%{}IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~ijklmnopqrstuvwxyzABCDEFGH`#\"\\ "
-_OUTPUT: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR: Final = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
 _LENGTH: Final = 8
 _GROUP: Final = 3  # characters, whose high bits share a symbol
 _VALUES: Final = {char: value for value, char in enumerate(_INPUT)}
-_CARRIED: Final = tuple(
-    reduce(xor, (term for bit, term in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)
-)
+_CARRIED: Final = carried((0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD))
 
 
 def _step(check: int, symbol: int = 0) -> int:
@@ -41,7 +37,7 @@ _PLACES: Final = tuple(
 def with_checksum(descriptor: str) -> str:
     """`descriptor`, "#" and its eight characters of checksum."""
     check = _group(_group(_checked(descriptor))) ^ 1
-    return descriptor + "#" + "".join(_OUTPUT[check >> 5 * (7 - index) & 31] for index in range(_LENGTH))
+    return descriptor + "#" + "".join(CHARSET[check >> 5 * (7 - index) & 31] for index in range(_LENGTH))
 
 
 def _checked(text: str) -> int:

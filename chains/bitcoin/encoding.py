@@ -6,15 +6,21 @@ import hashlib
 from functools import lru_cache, reduce
 from operator import xor
 
-_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_CARRIED = tuple(
-    reduce(xor, (term for bit, term in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)
-)
+CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"  # of five bits each
 KEPT = 8192  # addresses remembered: those of open deals are asked for again and again
 
 TXID_BYTES = 32
 OUTPOINT_BYTES = 36  # txid in internal byte order, then the output's index
+
+
+def carried(generator: tuple[int, ...]) -> tuple[int, ...]:
+    """What five bits that leave a checksum of this generator at the top do to the rest of it, by those bits."""
+    return tuple(
+        reduce(xor, (term for bit, term in enumerate(generator) if top >> bit & 1), 0) for top in range(32)
+    )
+
+
+_CARRIED = carried((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3))
 
 
 def sha256(data: bytes) -> bytes:
@@ -111,4 +117,4 @@ def segwit_address(hrp: str, script: bytes) -> str:
     expanded = [ord(char) >> 5 for char in hrp] + [0] + [ord(char) & 31 for char in hrp]
     check = _polymod(expanded + words + [0] * 6) ^ 1
     words += [check >> 5 * (5 - index) & 31 for index in range(6)]
-    return hrp + "1" + "".join(_CHARSET[word] for word in words)
+    return hrp + "1" + "".join(CHARSET[word] for word in words)

@@ -273,8 +273,8 @@ def _past(x: Fragment, z: Fragment) -> dict[str | None, Witness]:
 
 def _distinct(*parts: Fragment) -> frozenset[str]:
     """The keys of all parts, which the caller has made sure are distinct."""
-    keys = frozenset[str]().union(*[part.keys for part in parts])
-    _require(len(keys) == sum([len(part.keys) for part in parts]))
+    keys = frozenset[str]().union(*(part.keys for part in parts))
+    _require(len(keys) == sum(len(part.keys) for part in parts))
     return keys
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from chains.errors import StrikelockError
 from htlc.driver import Report
 from htlc.protocols.base import Absent, Funded, LegState, Spent
+from htlc.turns import Turns
 
 if TYPE_CHECKING:
     from relayer.daemon import Daemon
@@ -26,7 +27,6 @@ KEPT: Final = 2048  # items; a reader who lags by more is let go
 PACE_SECONDS: Final = 0.2  # between two looks for something new
 FOLLOWED_SECONDS: Final = 60.0  # after the last reader went, it is still kept for one who comes again
 NEWEST: Final = 50  # proposals, and takings, that are watched
-BREATH: Final = 50  # deals that are compared before others get their turn
 
 Kind = Literal["deal", "proposal", "taking"]
 
@@ -129,10 +129,10 @@ class News:
             return
         self._look = look
         found: dict[tuple[Kind, str], object] = {}
-        for number, (key, seen) in enumerate(self._reports()):
+        turns = Turns()
+        for key, seen in self._reports():
+            await turns.give()
             found[key] = seen
-            if number % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
         known = self._book_known  # those that are there when somebody begins to follow are no news
         try:
             found.update(await self._booked())

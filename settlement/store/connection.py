@@ -17,7 +17,7 @@ from typing import Any, Self
 import aiosqlite
 
 CHUNK = 64  # rows an open cursor would fetch at a time; ours are never left open
-WRITING = "BEGIN IMMEDIATE"
+WRITING = "BEGIN IMMEDIATE"  # begins what writes: with it goes the end of the transaction to the thread
 WAITING = (WRITING, "PRAGMA")  # statements that may have to wait
 
 

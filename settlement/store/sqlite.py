@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from settlement.store.connection import connect
+from settlement.store.connection import WRITING, connect
 from settlement.store.epoch import FileEpoch
 from settlement.store.errors import StoreBusy, StoreDamaged, StoreUnavailable
 from settlement.store.lock import DriverLock
@@ -119,4 +119,4 @@ def _prepare(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     """A write takes its lock at once: one that starts as a reader could be refused half-way."""
     write = connection.get_execution_options().get(WRITE_OPTION, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    connection.exec_driver_sql(WRITING if write else "BEGIN")

@@ -7,6 +7,7 @@ database where it allows that: each sees the deals that it holds, and writes for
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -167,7 +168,7 @@ class Store:
 
     async def _load(self, revisions: Mapping[str, int]) -> dict[str, tuple[int, Deal]]:
         """Deals, read again only where their revision is another than that of our copy."""
-        copies = (*self._shown.items(), *self._deals.items())
+        copies = itertools.chain(self._shown.items(), self._deals.items())
         known = {id_: copy for id_, copy in copies if revisions.get(id_) == copy[0]}
         missing = [id_ for id_ in revisions if id_ not in known]
         if missing:

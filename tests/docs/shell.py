@@ -41,10 +41,10 @@ class Shell:
     """One reader at one machine. `holder` is the configuration in which proposals and deals are looked up, `maker`
     that in which offers are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, holder: str = "bob.toml", maker: str = "maker.toml") -> None:
         self.folder = folder
-        self.holder = "bob.toml"
-        self.maker = "maker.toml"
+        self.holder = holder
+        self.maker = maker
         self.ran: list[str] = []
         self._token = ""
         self._ports: dict[str, int] = {}

@@ -31,8 +31,7 @@ def shell(tmp_path):
     with available():
         for program in ("postgres", "prometheus"):
             find(program)
-    shell = Shell(tmp_path)
-    shell.holder = "taker.toml"
+    shell = Shell(tmp_path, holder="taker.toml")
     yield shell
     shell.close()
 
